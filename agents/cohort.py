@@ -1,0 +1,91 @@
+"""Users as Mesa agents: a cohort acts for a block of them, a focal user is a view of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from agents.abm import mesa
+from agents.catalog import Catalog
+from agents.chance import Draws
+from agents.choice import Choice, ChoiceModel, Menu
+from agents.discovery import Discovery, ItemSampler
+from agents.drift import DriftModel
+from agents.memory import Memory
+from agents.users import Users
+
+
+class UserCohort(mesa.Agent):
+    """Acts for the users in `rows`: all of them, a segment, or exactly one.
+
+    Draws are keyed by user, so one cohort of N and N cohorts of one live the same lives. To write a user in Python,
+    override `choose` on a cohort of one.
+    """
+
+    def __init__(
+        self, model: Any, rows: slice, users: Users, catalog: Catalog, sampler: ItemSampler,
+        discovery: Discovery, choice_model: ChoiceModel, drift_model: DriftModel, takes: int,
+    ):
+        super().__init__(model)
+        self.rows = rows                # the cohort's rows in the whole population
+        self.users = users              # views of those rows
+        self.catalog = catalog
+        self.sampler = sampler
+        self.discovery = discovery
+        self.choice_model = choice_model
+        self.drift_model = drift_model
+        self.takes = takes
+        self.memory = Memory(len(users))
+
+    def choose(self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws) -> Choice:
+        """Each active user examines her slate and what she finds by herself, and takes some items or nothing.
+
+        `slate` (n, k) int64 item ids, best first (k = 0: no recommender); `shown` (n,) bool: was given a slate;
+        `active` (n,) bool. Nobody takes the same item twice.
+        """
+        users = self.users
+        looks = shown & (draws("look").uniform(users.ids) < users.adoption)
+        finds, noticed = self.discovery.meet(users, self.catalog, self.sampler, looks, draws)
+        noticed &= active[:, None]
+        rows, slots = noticed.nonzero(as_tuple=True)
+        noticed[rows, slots] = ~self.memory.contains(rows, finds[rows, slots])
+        menu = Menu(
+            items=torch.cat([slate, finds], 1),
+            offered=torch.cat([looks[:, None].expand(slate.shape), noticed], 1),
+            slate_size=slate.shape[1],
+        )
+        return self.choice_model.choose(users, self.catalog, menu, self.takes, draws)
+
+    def remember(self, users: Tensor, items: Tensor) -> None:
+        """Take over the part of a past that is about this cohort's users: ids (n,) and items (n,), oldest first."""
+        ours = (users >= self.rows.start) & (users < self.rows.stop)
+        self.memory.append(users[ours] - self.rows.start, items[ours])
+
+    def drift(self, choice: Choice) -> None:
+        """Users remember what they took, and their interests move."""
+        rows, places = choice.taken.nonzero(as_tuple=True)
+        self.memory.append(rows, choice.items[rows, places])
+        interests, trace = self.drift_model.drift(self.users, self.catalog, choice)
+        self.users.interests[:] = interests      # in place: the whole population shares this memory
+        self.users.trace[:] = trace
+
+
+class FocalUser(mesa.Agent):
+    """A light view of one user's row, for inspection, agent reporters and the dashboard. Does nothing."""
+
+    def __init__(self, model: Any, cohort: UserCohort, row: int):
+        super().__init__(model)
+        self.cohort = cohort
+        self.row = row                  # the user's row in the cohort
+
+    @property
+    def interests(self) -> Tensor:
+        """θ_u now (d,)."""
+        return self.cohort.users.interests[self.row]
+
+    @property
+    def taken(self) -> list[int]:
+        """The items that she has taken, in order."""
+        return self.cohort.memory.items[self.row, : self.cohort.memory.counts[self.row]].tolist()

@@ -1,0 +1,86 @@
+"""What users meet without the recommender."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from scipy import stats
+from torch import Tensor
+
+from agents.catalog import Catalog
+from agents.chance import Draws
+from agents.space import mixture
+from agents.users import Users
+
+
+class ItemSampler:
+    """Draws items by salience or by topic, in O(log) per draw and without a weight per user and item.
+
+    Row 0 is the distribution of salience over the catalogue; row 1 + t is that of topic t, ∝ z_jt. The cumulative rows
+    stand one after the other in one sorted array, row r between r and r + 1, so that one search serves all.
+    """
+
+    def __init__(self, catalog: Catalog):
+        by_topic = catalog.topics.to(torch.float64).T
+        empty = by_topic.sum(1, keepdim=True) == 0      # a topic without items: its seekers find what is salient
+        weights = torch.cat([catalog.salience[None], torch.where(empty, catalog.salience, by_topic)])
+        shares = weights.cumsum(1)
+        shares /= shares[:, -1:].clone()
+        self.n_items = len(catalog)
+        self.cumulative = (shares + torch.arange(len(shares))[:, None]).flatten()
+
+    def draw(self, row: Tensor, u: Tensor) -> Tensor:
+        """Return the item (b,) at quantile `u` (float64, in (0, 1)) of the distribution `row` (b,)."""
+        item = torch.searchsorted(self.cumulative, row + u) - row * self.n_items
+        return item.clamp_(0, self.n_items - 1)
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Each round every user meets a few items by herself: some because they are everywhere, some because she looks there.
+
+    Each of the `awareness` finds is, with probability popularity_weight, drawn ∝ salience, else from one of the user's
+    topics, drawn ∝ her interests, ∝ the item's share of that topic. Without a recommender she considers all of them;
+    when she looks at a slate, each is still noticed with probability `share`.
+
+    Source: Fleder & Hosanagar 2009 (Management Science), awareness from popularity and from closeness; consideration sets
+    after Manski 1977 (Theory and Decision).
+    """
+
+    share: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    """Chance that an own find is still noticed when a slate is looked at."""
+
+    awareness: Annotated[int, Interval(ge=1)] = 30
+    """Items met per user and round."""
+
+    popularity_weight: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Share of the finds that are met by salience; the rest are met by interest."""
+
+    def meet(self, users: Users, items: Catalog, sampler: ItemSampler, looks: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return finds (n, awareness) int64 and which of them are noticed (n, awareness) bool.
+
+        `looks` (n,): looks at a slate. The number noticed is Binomial(awareness, share), and the first so many are: finds
+        are exchangeable, so this is the same as thinning them one by one, and what is noticed beside a slate is a part of
+        what the same user would have found without it.
+        """
+        noticed_cdf = torch.from_numpy(stats.binom.cdf(range(self.awareness + 1), self.awareness, self.share)).float()
+        count = torch.searchsorted(noticed_cdf, draws("notice").uniform(users.ids)).clamp_(max=self.awareness)
+        count = torch.where(looks, count, self.awareness)
+        noticed = torch.arange(self.awareness) < count[:, None]
+        rows, slots = noticed.nonzero(as_tuple=True)
+        source, quantile = draws("find").uniform_pair(users.ids[rows], slots)
+
+        by_interest = source >= self.popularity_weight
+        seeker = rows[by_interest]
+        u = (source[by_interest] - self.popularity_weight) / (1 - self.popularity_weight)
+        cumulative = mixture(users.interests, items.space).cumsum(1)
+        topic = torch.searchsorted(cumulative[seeker], u[:, None])[:, 0].clamp_(max=items.topics.shape[1] - 1)
+        row = torch.zeros_like(rows)
+        row[by_interest] = 1 + topic
+
+        finds = torch.zeros(noticed.shape, dtype=torch.int64)
+        finds[rows, slots] = sampler.draw(row, quantile)
+        return finds, noticed

@@ -1,0 +1,43 @@
+"""Users as a struct of arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Users:
+    """Row i is user i for the whole run. A slice of users shares its memory with the whole."""
+
+    ids: Tensor                     # (N,) int64: what draws are keyed by
+    interests: Tensor               # (N, d) float32, rows of the space: θ_u
+    origin: Tensor                  # (N, d) float32: θ_u before anything happened
+    trace: Tensor                   # (N, d) float32: what the drift model remembers (propensity, satiation); see drift.py
+    susceptibility: Tensor          # (N,) float32 in [0, 1]: share of the drift rate that applies to the user
+    activity: Tensor                # (N,) float32 in [0, 1]: chance to be on the platform in a round
+    adoption: Tensor                # (N,) float32 in [0, 1]: chance to look at the slate when on the platform
+    group: Tensor                   # (N,) int64: taste group
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: slice) -> Users:
+        return Users(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def trait(mean: float, spread: float, count: int, rng: np.random.Generator) -> Tensor:
+    """Return one trait in [0, 1] for each of `count` users: Beta distributed with this mean and standard deviation.
+
+    spread = 0 gives everybody the mean. A Beta with mean m and standard deviation s has
+    α + β = m(1 − m)/s² − 1, so s² < m(1 − m).
+    """
+    if spread == 0:
+        return torch.full((count,), mean)
+    total = mean * (1 - mean) / spread**2 - 1
+    if total <= 0:
+        raise ValueError(f"spread {spread} is too wide for a trait in [0, 1] with mean {mean}")
+    return torch.from_numpy(rng.beta(mean * total, (1 - mean) * total, count).astype(np.float32))

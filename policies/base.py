@@ -1,0 +1,89 @@
+"""The contract of every policy: from a feedback log and public item data to slates."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
+
+import torch
+from annotated_types import Interval
+from torch import Tensor
+
+from policies.chance import Draws
+from policies.log import FeedbackLog, ItemData
+from policies.ranking import rank
+from policies.validation import Epoch, HeldOut, accuracy, hold_out
+
+UnitInterval = Annotated[float, Interval(ge=0, le=1)]
+Count = Annotated[int, Interval(ge=1)]
+
+
+@dataclass
+class Policy(ABC):
+    """Ranks items for users. Fields are hyper-parameters; what `fit` learns ends in an underscore.
+
+    A policy is given a log, public item data and user ids. It never sees interests.
+    """
+
+    trains: ClassVar[bool] = True           # False: nothing is learnt from the log
+
+    def fit(self, log: FeedbackLog, items: ItemData, rng: torch.Generator, k: int = 10, since: int | None = None) -> Self:
+        """Learn from the log, keeping some users' newest interactions out to see how well it went.
+
+        `k`: length of the slates that accuracy is measured at. `since`: round of the previous training, if any; only
+        interactions recorded since then are held out. Leaves `training_`, one `Epoch` per pass over the data.
+        """
+        train, held = hold_out(log, self.held_out_share, since, rng)
+        self.log_, self.items_ = train, items
+        self.popularity_ = torch.bincount(train.interactions().items, minlength=log.n_items).float()
+        self.untrained_ = train.counts() == 0
+        self.training_: list[Epoch] = []
+        for epoch, train_loss in enumerate(self.learn(train, items, rng), start=1):
+            self.training_.append(Epoch(epoch, train_loss, *self._validate(held, k), k))
+        return self
+
+    held_out_share: ClassVar[float] = 0.1   # of the users with at least two interactions
+
+    @abstractmethod
+    def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
+        """Train, yielding the mean training loss (None if there is none) after each pass over the data."""
+
+    @abstractmethod
+    def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        """Return fresh scores (b, n_items) float32, finite, larger = better, for users (b,).
+
+        `log` is what is known about them now, which may be more than what the policy was trained on.
+        """
+
+    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        """Return a bool (b,): users of whom the policy knows nothing, and who get what is popular."""
+        return self.untrained_[users]
+
+    def held_out_loss(self, held: HeldOut) -> float | None:
+        """Return the mean loss on held-out interactions, comparable to the training loss; None if there is none."""
+        return None
+
+    def rank(
+        self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the k best unseen items of each user: ids (b, k), scores (b, k), best first.
+
+        `log` says what has been seen, up to now; `bias` (n_items,) is added to the scores. Users of whom nothing was known
+        in training get what is popular.
+        """
+        popularity = self.popularity_ / self.popularity_.max().clamp(min=1)
+
+        def score(block: Tensor) -> Tensor:
+            scores = self.score(block, log)
+            scores[self.unknown(block, log)] = popularity
+            return scores
+
+        return rank(score, users, k, log, bias)
+
+    def _validate(self, held: HeldOut, k: int) -> tuple[float | None, float | None, float | None]:
+        if not len(held.users):
+            return None, None, None
+        ranked, _ = rank(lambda block: self.score(block, self.log_), held.users, min(k, len(self.items_)), self.log_)
+        return self.held_out_loss(held), *accuracy(ranked, held)

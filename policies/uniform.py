@@ -1,0 +1,72 @@
+"""Random slates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from policies.base import Policy
+from policies.chance import Draws
+from policies.log import FeedbackLog, History, ItemData
+from policies.ranking import rank
+
+
+@dataclass
+class Random(Policy):
+    """Every unseen item is as likely as any other to be shown, anew each round.
+
+    Source: the usual lower control of recommender evaluation (e.g. Chaney, Stewart & Engelhardt 2018).
+    """
+
+    trains: ClassVar[bool] = False
+
+    def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
+        return iter(())
+
+    def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        return torch.zeros(len(users), len(self.items_))
+
+    def rank(
+        self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Draw slates without replacement: uniformly, or with `bias` from the Plackett–Luce law, P ∝ exp(bias)."""
+        if bias is not None:
+            return _by_gumbel(users, k, log, draws, bias)
+        slots = 2 * k + 16                      # enough that a user rarely runs out of fresh unseen items
+        word = draws.uniform_pair(users[:, None], torch.arange(slots))[1]
+        items = (word * log.n_items).long()
+        fresh = ~_repeats(items) & ~_seen(items, log.history(users))
+        first = (~fresh).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]
+        ids, scores = items.gather(1, first), torch.zeros(len(users), k)
+        short = fresh.sum(1) < k                # nearly all has been seen: draw from what is left
+        if short.any():
+            ids[short], scores[short] = _by_gumbel(users[short], k, log, draws, None)
+        return ids, scores
+
+
+def _by_gumbel(
+    users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the k items of largest bias + Gumbel noise: exact, at one draw per user and item."""
+    items = torch.arange(log.n_items)
+    return rank(lambda block: draws.gumbel(block[:, None], items), users, k, log, bias)
+
+
+def _repeats(items: Tensor) -> Tensor:
+    """Return a bool (b, n): has the row held this item further left?"""
+    order = items.sort(dim=1, stable=True)
+    same = torch.zeros_like(items, dtype=torch.bool)
+    same[:, 1:] = order.values[:, 1:] == order.values[:, :-1]
+    return torch.zeros_like(same).scatter_(1, order.indices, same)
+
+
+def _seen(items: Tensor, history: History) -> Tensor:
+    """Return a bool (b, n): is the item in the user's history?"""
+    seen = torch.zeros_like(items, dtype=torch.bool)
+    for taken, present in zip(history.items.T, history.present.T, strict=True):
+        seen |= (items == taken[:, None]) & present[:, None]
+    return seen

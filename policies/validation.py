@@ -1,0 +1,60 @@
+"""How good a policy is at predicting what users take next, on interactions kept out of its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from policies.log import FeedbackLog
+
+MOST_HELD_OUT = 1000
+"""At most so many users give their newest item to validation: enough for ±0.015 on recall, and cheap at any scale."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass of training. Losses are per example; None where the policy minimises none."""
+
+    epoch: int
+    train_loss: float | None
+    validation_loss: float | None
+    recall: float | None            # share of held-out items among the k best unseen; None if nothing was held out
+    ndcg: float | None              # 1 / log2(1 + rank) of the held-out item if among the k best, else 0
+    k: int
+
+
+class HeldOut(NamedTuple):
+    """One interaction of each of some users, kept out of training: their newest."""
+
+    users: Tensor                   # (h,) int64, distinct
+    items: Tensor                   # (h,) int64
+
+
+def hold_out(log: FeedbackLog, share: float, since: int | None, rng: torch.Generator) -> tuple[FeedbackLog, HeldOut]:
+    """Split a log into what to train on and what to validate on.
+
+    A random `share` of the users whose newest interaction is of round `since` or later (what an earlier training, whose
+    weights may be kept, has not seen) and who have an older one to be known by lose that newest interaction to validation.
+    Leave-one-out by time, as in Kang & McAuley 2018.
+    """
+    users, items, rounds = log.interactions()
+    newest = torch.zeros(log.n_users, dtype=torch.int64)        # place in the log of each user's newest interaction
+    newest.scatter_reduce_(0, users, torch.arange(len(users)), "amax")
+    eligible = (log.counts() >= 2).nonzero()[:, 0]
+    if since is not None:
+        eligible = eligible[rounds[newest[eligible]] >= since]
+    n_held = min(round(share * len(eligible)), MOST_HELD_OUT)
+    chosen = eligible[torch.randperm(len(eligible), generator=rng)[:n_held]].sort().values
+    held = newest[chosen]
+    return log.without(held), HeldOut(users[held], items[held])
+
+
+def accuracy(ranked: Tensor, held: HeldOut) -> tuple[float, float]:
+    """Return recall@k and NDCG@k of the rankings (h, k) of the held-out users: one relevant item each."""
+    hit = ranked == held.items[:, None]
+    gain = 1 / torch.log2(torch.arange(ranked.shape[1]) + 2.0)
+    return hit.any(1).float().mean().item(), (hit * gain).sum(1).mean().item()
+

@@ -1,0 +1,98 @@
+"""The command `filterbubble`. Nothing heavy is imported here: `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="filterbubble",
+    help="Simulate filter bubbles: the same users under one recommendation policy, another, or none.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: users.count=100, policies.mf.factors=8. Repeatable."),
+]
+Seed = Annotated[int | None, typer.Option(help="Override the scenario's seed.")]
+Replicates = Annotated[int | None, typer.Option(help="Override the number of replicates.")]
+Data = Annotated[str | None, typer.Option(metavar="PATH", help="Real data: a path, or movielens-small.")]
+
+
+@app.command()
+def run(
+    file: File,
+    set_: Set = None,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: runs/<scenario>/<time>.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; print only the report's path.")] = False,
+) -> None:
+    """Play every arm and replicate of a scenario, then write the report."""
+    from simulator.session import run_scenario
+
+    raise typer.Exit(run_scenario(file, set_ or [], seed, replicates, data, out, workers, quiet))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)],
+) -> None:
+    """Make the report of a run again, from its files alone."""
+    from simulator.session import remake_report
+
+    raise typer.Exit(remake_report(folder))
+
+
+@app.command()
+def validate(file: File, set_: Set = None, data: Data = None) -> None:
+    """Check a scenario file and say all that is wrong with it."""
+    from simulator.session import validate_scenario
+
+    raise typer.Exit(validate_scenario(file, set_ or [], data))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of scenario files, for editors."""
+    import json
+
+    from simulator.scenario import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str | None, typer.Argument(help="policies, choices, drifts, measures, datasets, …")] = None,
+) -> None:
+    """List what a scenario can choose from."""
+    from simulator.session import list_kind
+
+    raise typer.Exit(list_kind(kind))
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A policy, choice or drift model, measure or section.")]) -> None:
+    """Show what a part does, its keys with ranges and defaults, and its source."""
+    from simulator.session import show_part
+
+    raise typer.Exit(show_part(name))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="filterbubble")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""One round as measures see it. What several measures need is computed once, when the first asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from torch import Tensor
+
+from simulator.measures.between import Partition, diversity_partition
+from simulator.measures.divergence import entropy
+from simulator.measures.frame import Frame
+from simulator.measures.usefulness import hits, utility_per_user
+from simulator.measures.window import Intake, ItemLists, rows
+from simulator.rounds import Round
+
+
+@dataclass(eq=False)
+class Observation:
+    """The newest round, the windows that end with it, and profiles: consumption in the window before it."""
+
+    frame: Frame
+    round: Round
+    exposure: Intake
+    consumption: Intake
+    items: ItemLists                # consumed, for sets and profiles
+    popularity: Tensor              # (M,) int64: n_i at the time of showing, before this round's takes
+    previous: Tensor | None         # (N, T) interests one round ago
+
+    @cached_property
+    def slates(self) -> Tensor:             # (n shown, k) item ids
+        return rows(self.round.slate, self.round.shown)
+
+    @property
+    def no_slates(self) -> bool:
+        return self.slates.numel() == 0
+
+    @cached_property
+    def slate_topics(self) -> Tensor:       # (n shown, T): topic shares of each slate
+        return rows(self.exposure.diet.topic_sums.newest, self.round.shown) / self.round.slate.shape[1]
+
+    @cached_property
+    def profile_sizes(self) -> Tensor:      # (N,)
+        return self.consumption.diet.sizes.before()
+
+    @cached_property
+    def panel(self) -> Tensor:              # panel users who were shown a slate
+        return self.frame.panel[self.round.shown[self.frame.panel]]
+
+    @cached_property
+    def panel_with_profile(self) -> Tensor:     # those of them who had consumed something
+        return self.panel[self.profile_sizes[self.panel] > 0]
+
+    @cached_property
+    def panel_hits(self) -> Tensor:         # (n panel, k) bool: is this one of the k best unseen items
+        return hits(self.round.slate[self.panel], self.round.best(self.panel, self.round.slate.shape[1]))
+
+    @cached_property
+    def interest_entropies(self) -> Tensor:  # (N,)
+        return entropy(self.round.interests)
+
+    @cached_property
+    def interest_partition(self) -> Partition:
+        return diversity_partition(self.round.interests, self.interest_entropies)
+
+    @cached_property
+    def utility_per_user(self) -> Tensor:   # (N,)
+        return utility_per_user(self.round.utility, self.round.taken)
+
+
+def mean(values: Tensor) -> float:
+    """Mean in float64, summed pairwise in one thread: the same number whatever the number of threads."""
+    return float(np.mean(values.numpy(), dtype=np.float64))

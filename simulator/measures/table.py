@@ -1,0 +1,490 @@
+"""Every measure by its name: what it is, its range, the way a bubble pushes it, its source, its function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from simulator.measures import between, catalogue, lists, state, usefulness, within
+from simulator.measures.observation import Observation, mean
+from simulator.measures.window import Intake, rows
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that a round has; `function` returns None where the round does not have it."""
+
+    name: str
+    label: str                              # for axes
+    unit: str
+    range: str                              # in words: "1 … T"
+    lower: float | None                     # the ends of the range that are the same in every world
+    upper: float | None
+    bubble: Literal[-1, 0, 1]               # the way a bubble pushes it; 0: neither, or either
+    description: str
+    source: str
+    function: Callable[[Observation], float | None]
+
+
+PANEL = " On the panel: a fixed random sample of users (1000 unless set otherwise)."
+COUNTED = " Mean over the users whose window is not empty."
+SLATE = " Slates of this round."
+
+
+# ---- exposure.* and consumption.*: the same functions on what was shown and on what was consumed
+
+
+def diet_measures(diet: Literal["exposure", "consumption"]) -> list[Measure]:
+    """The measures of one diet in the window that ends with the round."""
+    fed = {"exposure": "shown", "consumption": "consumed"}[diet]
+
+    def measure(
+        name: str,
+        label: str,
+        unit: str,
+        limits: tuple[str, float | None, float | None],
+        bubble: Literal[-1, 0, 1],
+        description: str,
+        source: str,
+        function: Callable[[Intake], float],
+    ) -> Measure:
+        def value(o: Observation) -> float | None:
+            intake = o.exposure if diet == "exposure" else o.consumption
+            return None if intake.empty else function(intake)
+
+        text = f"What was {fed} in the window: {description}"
+        return Measure(f"{diet}.{name}", f"{label} ({diet})", unit, *limits, bubble, text, source, value)
+
+    return [
+        measure(
+            "topic_entropy", "Topic entropy", "nats", ("0 … ln T", 0, None), -1,
+            "entropy of a user's topic shares, H(p_u) = −Σ_t p_ut ln p_ut." + COUNTED,
+            "Shannon 1948",
+            lambda d: mean(d.entropies),
+        ),
+        measure(
+            "effective_topics", "Effective topics", "topics", ("1 … T", 1, None), -1,
+            "number of equally frequent topics that would be as diverse, exp(H(p_u))." + COUNTED
+            + " A mean of exponentials: never below alpha, the exponential of the mean.",
+            "Hill 1973; Jost 2006",
+            lambda d: mean(within.effective_topics(d.entropies)),
+        ),
+        measure(
+            "simpson_topics", "Effective topics, order 2", "topics", ("1 … T", 1, None), -1,
+            "as effective_topics, with less weight on rare topics: 1/Σ_t p_ut²." + COUNTED,
+            "Hill 1973; Jost 2006",
+            lambda d: mean(within.simpson_topics(d.shares)),
+        ),
+        measure(
+            "gini_simpson", "Gini–Simpson index", "probability", ("0 … 1 − 1/T", 0, 1), -1,
+            "chance that two draws from a user's diet differ in topic, 1 − Σ_t p_ut²." + COUNTED,
+            "Simpson 1949",
+            lambda d: mean(within.gini_simpson(d.shares)),
+        ),
+        measure(
+            "topic_coverage", "Topic coverage", "share of topics", ("0 … 1", 0, 1), -1,
+            "share of the topics that lead (argmax z_i) at least one item of the user's." + COUNTED
+            + " Grows with the number of items: compare equal windows only.",
+            "—",
+            lambda d: mean(within.topic_coverage(d.topics_met)),
+        ),
+        measure(
+            "alpha", "Diversity within users, α", "topics", ("1 … T", 1, None), -1,
+            "effective topics within a user, exp(mean_u H(p_u)). Down: persons narrow.",
+            "Jost 2007",
+            lambda d: d.partition.alpha,
+        ),
+        measure(
+            "beta", "Diversity between users, β", "diets", ("1 … min(N, T)", 1, None), 1,
+            "effective number of distinct diets, gamma/alpha. Down: people become alike (homogenisation). "
+            "Up, with alpha down: separate bubbles.",
+            "Jost 2007",
+            lambda d: d.partition.beta,
+        ),
+        measure(
+            "gamma", "Diversity of everybody, γ", "topics", ("1 … T", 1, None), 0,
+            "effective topics of all users together, exp(H(p̄)), users weighted equally. Down: the public "
+            "sphere shrinks.",
+            "Jost 2007",
+            lambda d: d.partition.gamma,
+        ),
+        measure(
+            "gini", "Gini over the catalogue", "index", ("0 … 1 − 1/M", 0, 1), 1,
+            f"inequality of items over the whole catalogue, those never {fed} included.",
+            "Gini 1912; Fleder & Hosanagar 2009",
+            lambda d: catalogue.gini(d.item_counts),
+        ),
+        measure(
+            f"gini_{fed}", f"Gini over items {fed}", "index", ("0 … 1", 0, 1), 1,
+            f"inequality among the items {fed} at all. Grows with the number of draws alone: compare equal "
+            "windows only, and read it beside gini and coverage.",
+            "Gini 1912; Fleder & Hosanagar 2009",
+            lambda d: catalogue.gini_present(d.item_counts),
+        ),
+        measure(
+            "shannon_items", "Item entropy", "nats", ("0 … ln M", 0, None), -1,
+            "entropy of the items' shares, H(x) = −Σ_i x_i ln x_i.",
+            "Shannon 1948",
+            lambda d: catalogue.shannon_items(d.item_counts),
+        ),
+        measure(
+            "effective_items", "Effective items", "items", ("1 … M", 1, None), -1,
+            "number of equally frequent items that would be as diverse, exp(H(x)).",
+            "Hill 1973",
+            lambda d: catalogue.effective_items(d.item_counts),
+        ),
+        measure(
+            "herfindahl", "Herfindahl index", "index", ("1/M … 1", 0, 1), 1,
+            "concentration of the items' shares, Σ_i x_i².",
+            "Herfindahl 1950",
+            lambda d: catalogue.herfindahl(d.item_counts),
+        ),
+        measure(
+            "coverage", "Catalogue coverage", "share of items", ("1/M … 1", 0, 1), -1,
+            f"share of the catalogue {fed} at least once.",
+            "Adomavicius & Kwon 2012",
+            lambda d: catalogue.coverage(d.item_counts),
+        ),
+        measure(
+            "top_share_1", "Share of the top 1 % of items", "share", ("0.01 … 1", 0, 1), 1,
+            f"share that falls on the ⌈M/100⌉ items most often {fed}.",
+            "—",
+            lambda d: catalogue.top_share(d.item_counts, 0.01),
+        ),
+        measure(
+            "top_share_10", "Share of the top 10 % of items", "share", ("0.1 … 1", 0, 1), 1,
+            f"share that falls on the ⌈M/10⌉ items most often {fed}.",
+            "—",
+            lambda d: catalogue.top_share(d.item_counts, 0.1),
+        ),
+        measure(
+            "mean_popularity", "Mean popularity", "users", ("0 … N", 0, None), 1,
+            f"mean number of distinct users who had consumed the item when it was {fed} (ARP).",
+            "Yin et al. 2012; Abdollahpouri 2019",
+            lambda d: d.mean_popularity,
+        ),
+        measure(
+            "novelty", "Novelty", "bits", ("0 … log2(2N)", 0, None), -1,
+            f"mean of −log2(n_i/N), n_i = distinct users who had consumed item i when it was {fed}, 1/2 if "
+            "none.",
+            "Zhou et al. 2010; Vargas & Castells 2011",
+            lambda d: d.novelty,
+        ),
+        measure(
+            "users", "Users counted", "share of users", ("1/N … 1", 0, 1), 0,
+            "share of users whose window is not empty: those over whom the other measures are taken.",
+            "—",
+            lambda d: mean(d.counted),
+        ),
+    ]  # fmt: skip
+
+
+def mean_jaccard(o: Observation) -> float | None:
+    if o.frame.pairs is None:
+        return between.jaccard_of_all_pairs(o.items.now(torch.arange(o.frame.n_users)), o.frame.n_items)
+    first, second = o.frame.pairs
+    return between.jaccard_of_pairs(o.items.now(first), o.items.now(second), o.frame.n_items)
+
+
+# ---- exposure.*: single slates
+
+
+def intra_list_distance(o: Observation) -> float | None:
+    if o.no_slates or o.slates.shape[1] < 2:
+        return None
+    return mean(lists.intra_list_distance(o.frame.world.features, o.slates))
+
+
+def vendi(o: Observation) -> float | None:
+    if o.no_slates or len(o.panel) == 0:
+        return None
+    return mean(lists.vendi(o.frame.world.features[o.round.slate[o.panel]]))
+
+
+def miscalibration(o: Observation) -> float | None:
+    if o.no_slates:
+        return None
+    return mean(lists.miscalibration(rows(o.round.interests, o.round.shown), o.slate_topics))
+
+
+def unexpectedness(o: Observation) -> float | None:
+    users = o.panel_with_profile
+    if o.no_slates or len(users) == 0:
+        return None
+    history = o.items.before(users)
+    return mean(
+        lists.unexpectedness(
+            o.frame.features[o.round.slate[users]], o.frame.features[history], history < o.frame.n_items
+        )
+    )
+
+
+def popularity_lift(o: Observation) -> float | None:
+    both = o.round.shown & (o.profile_sizes > 0)
+    if o.no_slates or not both.any():
+        return None
+    popularity = torch.cat([o.popularity, o.popularity.new_zeros(1)])
+    slates = popularity[rows(o.round.slate, both)].double().mean(1)
+    profiles = popularity[rows(o.items.before(), both)].sum(1).double() / rows(o.profile_sizes, both)
+    return catalogue.popularity_lift(slates, profiles)
+
+
+def provider_gini(o: Observation) -> float | None:
+    if o.exposure.empty:
+        return None
+    return catalogue.gini(catalogue.by_creator(o.exposure.item_counts, o.frame.world.creators))
+
+
+def radio_calibration(o: Observation) -> float | None:
+    users = o.panel_with_profile
+    if o.no_slates or len(users) == 0:
+        return None
+    history = o.consumption.diet.topic_sums.before()[users] / o.profile_sizes[users, None]
+    return mean(lists.radio_calibration(o.frame.world.topics, o.round.slate[users], history))
+
+
+def radio_fragmentation(o: Observation) -> float | None:
+    """The panel is in random order, so each of its users beside the next makes a random sample of pairs."""
+    if o.no_slates or len(o.panel) < 2:
+        return None
+    slates = o.round.slate[o.panel]
+    return mean(lists.radio_fragmentation(slates, slates.roll(-1, dims=0)))
+
+
+SLATES = [
+    Measure(
+        "exposure.intra_list_distance", "Intra-list distance", "1 − cosine", "0 … 2", 0, 2, -1,
+        "Mean of 1 − s(i, j) over the pairs of items of a slate, s = cosine of features." + SLATE,
+        "Ziegler et al. 2005; Smyth & McClave 2001",
+        intra_list_distance,
+    ),
+    Measure(
+        "exposure.vendi", "Vendi score", "items", "1 … k", 1, None, -1,
+        "Effective number of different items in a slate: exponential of the entropy of the eigenvalues of "
+        "K/k, K_ij = s(i, j)." + SLATE + PANEL,
+        "Friedman & Dieng 2023",
+        vendi,
+    ),
+    Measure(
+        "exposure.miscalibration", "Miscalibration", "nats", "0 … ln 100", 0, 4.605170185988092, 1,
+        "How badly a slate's topics mirror the user's true interests q: KL(q ‖ 0.99 p + 0.01 q)." + SLATE,
+        "Steck 2018",
+        miscalibration,
+    ),
+    Measure(
+        "exposure.unexpectedness", "Unexpectedness", "1 − cosine", "0 … 2", 0, 2, -1,
+        "Mean over a slate's items of the distance 1 − s(i, j) to the nearest item j that the user "
+        "consumed in the window before this round; users who consumed none are left out." + SLATE + PANEL,
+        "Kaminskas & Bridge 2016",
+        unexpectedness,
+    ),
+    Measure(
+        "exposure.popularity_lift", "Popularity lift", "relative difference", "−1 … ∞", -1, None, 1,
+        "Mean popularity of slates, relative to that of what the same users consumed in the window before "
+        "this round: (slates − profiles)/profiles, both at today's popularity; 0 = no lift." + SLATE,
+        "Abdollahpouri 2019; Mansoury et al. 2020",
+        popularity_lift,
+    ),
+    Measure(
+        "exposure.provider_gini", "Gini over creators", "index", "0 … 1 − 1/creators", 0, 1, 1,
+        "What was shown in the window: inequality of exposure among all creators, summed over their items.",
+        "Gini 1912; Mansoury et al. 2020",
+        provider_gini,
+    ),
+    Measure(
+        "exposure.radio_calibration", "RADio calibration", "√JSD", "0 … 1", 0, 1, 0,
+        "Divergence of a slate's topics, places weighted 1/r, from the topics that the user consumed in "
+        "the window before this round: √JSD, base 2, smoothing 0.001. Low: tailored to her past; high: "
+        "something else." + SLATE + PANEL,
+        "Vrijenhoek et al. 2022",
+        radio_calibration,
+    ),
+    Measure(
+        "exposure.radio_fragmentation", "RADio fragmentation", "√JSD", "0 … 1", 0, 1, 1,
+        "Divergence of two users' slates over items, places weighted 1/r: √JSD, base 2, smoothing 0.001. "
+        "Near 1: no item in common." + SLATE + PANEL + " Each member with the next.",
+        "Vrijenhoek et al. 2022",
+        radio_fragmentation,
+    ),
+]  # fmt: skip
+
+OVERLAP = [
+    Measure(
+        "consumption.mean_jaccard", "Mean overlap of consumption", "Jaccard", "0 … 1", 0, 1, 0,
+        "Mean over pairs of different users of |A ∩ B|/|A ∪ B|, the sets consumed in the window; pairs in "
+        "which neither consumed anything are left out. Up: homogenisation; down: fragmentation. Pairs: a "
+        "fixed random sample (10 000, or all if there are no more), all, or each user with the one "
+        "nearest by interests at round 0.",
+        "Chaney et al. 2018",
+        mean_jaccard,
+    ),
+]  # fmt: skip
+
+
+# ---- interests.*: the users' true state, known only to the simulator
+
+
+def drift_speed(o: Observation) -> float | None:
+    return None if o.previous is None else mean(state.drift_speed(o.round.interests, o.previous))
+
+
+INTERESTS = [
+    Measure(
+        "interests.drift", "Drift of interests", "JSD, base 2", "0 … 1", 0, 1, 1,
+        "Jensen–Shannon divergence of a user's interests from those of round 0, mean over users.",
+        "Lin 1991",
+        lambda o: mean(state.drift(o.round.interests, o.frame.world.interests)),
+    ),
+    Measure(
+        "interests.entropy", "Entropy of interests", "nats", "0 … ln T", 0, None, -1,
+        "Entropy of a user's interests, mean over users.",
+        "Shannon 1948",
+        lambda o: mean(o.interest_entropies),
+    ),
+    Measure(
+        "interests.alpha", "Diversity within users, α (interests)", "topics", "1 … T", 1, None, -1,
+        "Effective topics within a user's interests, exp(mean_u H(θ_u)). Down: persons narrow.",
+        "Jost 2007",
+        lambda o: o.interest_partition.alpha,
+    ),
+    Measure(
+        "interests.beta", "Diversity between users, β (interests)", "tastes", "1 … min(N, T)", 1, None, 1,
+        "Effective number of distinct tastes, gamma/alpha. Down: homogenisation. Up, with alpha down: "
+        "separate bubbles.",
+        "Jost 2007",
+        lambda o: o.interest_partition.beta,
+    ),
+    Measure(
+        "interests.gamma", "Diversity of everybody, γ (interests)", "topics", "1 … T", 1, None, 0,
+        "Effective topics of all users' interests together. Down: the public sphere shrinks.",
+        "Jost 2007",
+        lambda o: o.interest_partition.gamma,
+    ),
+    Measure(
+        "interests.drift_speed", "Speed of drift", "share a round", "0 … 1", 0, 1, 0,
+        "Share of a user's interest that changed topic since the round before, ‖θ_t − θ_{t−1}‖₁/2, mean "
+        "over users.",
+        "—",
+        drift_speed,
+    ),
+    Measure(
+        "interests.similarity", "Similarity of interests", "cosine", "0 … 1", 0, 1, -1,
+        "Mean cosine of interests over all pairs of different users. Up: homogenisation; down: separate "
+        "bubbles.",
+        "—",
+        lambda o: state.similarity(o.round.interests) if o.frame.n_users > 1 else None,
+    ),
+    Measure(
+        "interests.bimodality", "Bimodality of interests", "coefficient", "0 … 1", 0, 1, 1,
+        "Sarle's (skew² + 1)/kurtosis on the first principal component of interests: 1 = two points, 5/9 "
+        "= uniform, 1/3 = normal.",
+        "Pfister et al. 2013",
+        lambda o: state.bimodality(o.round.interests),
+    ),
+    Measure(
+        "interests.esteban_ray", "Esteban–Ray polarisation", "index", "0 … 0.165", 0, 0.5**2.6, 1,
+        "Σ_a Σ_b π_a^2.6 π_b d(a, b) over camps of users with the same leading topic, d = half the L1 "
+        "distance of their mean interests.",
+        "Esteban & Ray 1994",
+        lambda o: state.esteban_ray(o.round.interests),
+    ),
+]  # fmt: skip
+
+
+# ---- utility.*: usefulness, and what a remedy costs
+
+
+def acceptance(o: Observation) -> float | None:
+    if o.no_slates:
+        return None
+    return usefulness.acceptance(o.round.taken, o.round.from_slate, o.round.shown, o.round.slate.shape[1])
+
+
+def of_takes(function: Callable[[Observation], float]) -> Callable[[Observation], float | None]:
+    """Only where somebody took something."""
+    return lambda o: function(o) if o.round.taken.any() else None
+
+
+def of_panel_hits(function: Callable[[Tensor, int], Tensor]) -> Callable[[Observation], float | None]:
+    """Mean over the panel's slates, against as many best items as a slate has places."""
+
+    def value(o: Observation) -> float | None:
+        if o.no_slates or len(o.panel) == 0:
+            return None
+        return mean(function(o.panel_hits, o.round.slate.shape[1]))
+
+    return value
+
+
+UTILITY = [
+    Measure(
+        "utility.mean", "Utility of what was consumed", "utility", "any", None, None, 0,
+        "Mean true utility of what was consumed this round.",
+        "Chaney et al. 2018",
+        of_takes(lambda o: usefulness.mean_utility(o.round.utility, o.round.taken)),
+    ),
+    Measure(
+        "utility.per_user", "Utility per user", "utility", "any", None, None, 0,
+        "Sum of the true utility of what a user consumed this round, mean over all users: taking nothing "
+        "counts as 0.",
+        "Chaney et al. 2018",
+        lambda o: mean(o.utility_per_user),
+    ),
+    Measure(
+        "utility.acceptance", "Acceptance", "share of items shown", "0 … 1", 0, 1, 0,
+        "Share of the items shown this round that were taken from the slate.",
+        "—",
+        acceptance,
+    ),
+    Measure(
+        "utility.slate_share", "Consumption from slates", "share of consumption", "0 … 1", 0, 1, 0,
+        "Share of this round's consumption that came from slates, the rest being found without the "
+        "recommender.",
+        "—",
+        of_takes(lambda o: usefulness.slate_share(o.round.taken, o.round.from_slate)),
+    ),
+    Measure(
+        "utility.precision", "Precision at k", "share", "0 … 1", 0, 1, 0,
+        "Share of a slate that is among the k unseen items of highest true utility." + SLATE + PANEL,
+        "Järvelin & Kekäläinen 2002",
+        of_panel_hits(lambda hit, n_relevant: usefulness.precision(hit)),
+    ),
+    Measure(
+        "utility.recall", "Recall at k", "share", "0 … 1", 0, 1, 0,
+        "Share of the k unseen items of highest true utility that are on the slate; equal to precision, "
+        "because there are as many of them as places." + SLATE + PANEL,
+        "Järvelin & Kekäläinen 2002",
+        of_panel_hits(usefulness.recall),
+    ),
+    Measure(
+        "utility.ndcg", "NDCG at k", "share of the ideal", "0 … 1", 0, 1, 0,
+        "Hits among the k unseen items of highest true utility, discounted by 1/log2(r + 1), relative to "
+        "a slate of hits only." + SLATE + PANEL,
+        "Järvelin & Kekäläinen 2002",
+        of_panel_hits(usefulness.ndcg),
+    ),
+    Measure(
+        "utility.group_gap", "Gap between taste groups", "utility", "any", None, None, 0,
+        "Utility per user of majority-taste users minus that of minority-taste users; majority: interests "
+        "at round 0 closer to the population's mean (cosine) than the median user's.",
+        "Ekstrand et al. 2022",
+        lambda o: usefulness.group_gap(o.utility_per_user, o.frame.majority),
+    ),
+]  # fmt: skip
+
+
+MEASURES: dict[str, Measure] = {
+    measure.name: measure
+    for measure in [
+        *diet_measures("exposure"),
+        *SLATES,
+        *diet_measures("consumption"),
+        *OVERLAP,
+        *INTERESTS,
+        *UTILITY,
+    ]
+}

@@ -1,0 +1,186 @@
+"""The loop. One `step` is one round; read this file first."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from agents.abm import mesa
+from agents.catalog import similarity_features
+from agents.choice import Choice
+from agents.cohort import FocalUser, UserCohort
+from agents.discovery import ItemSampler
+from agents.space import mixture
+from policies.log import FeedbackLog
+from policies.ranking import top_k
+from simulator.controls import best_unseen
+from simulator.datasets import Dataset
+from simulator.draws import Draws
+from simulator.measures import Recorder
+from simulator.platform import Platform, Slates
+from simulator.rounds import Round, World
+from simulator.scenario import Arm, Scenario
+from simulator.world import begin
+
+FOCAL_USERS = 10
+
+
+class FilterBubbleModel(mesa.Model):
+    """The same users, for many rounds, with one arm's recommender.
+
+    Rounds −warmup + 1 … 0 are the warm-up, without recommendations and the same in every arm; from round 1 on the platform
+    recommends. `values` holds the measures of the newest measured round, `trajectory` those of all.
+    """
+
+    def __init__(self, scenario: Scenario, arm: Arm, replicate: int = 0, data: Dataset | None = None):
+        super().__init__(rng=scenario.seed)     # Mesa asks for one; every draw of ours is keyed instead
+        self.scenario = scenario
+        self.draws = Draws(scenario.seed, replicate)
+        self.round = -scenario.warmup
+
+        start = begin(scenario, self.draws, data)
+        self.users, self.catalog, self.past = start.users, start.catalog, start.past
+        log = FeedbackLog(len(self.users), len(self.catalog))
+        log.record(self.round, self.past.users, self.past.items)
+        self.platform = Platform(self, arm, scenario.slate_size, log)
+        sampler = ItemSampler(self.catalog)
+        self.cohorts = [
+            UserCohort(
+                self, rows, self.users[rows], self.catalog, sampler, start.discovery,
+                scenario.users.choice, scenario.users.drift, scenario.users.takes,
+            )
+            for rows in _segments(len(self.users), scenario.users.cohorts)
+        ]
+        for cohort in self.cohorts:
+            cohort.remember(self.past.users, self.past.items)
+        for row in torch.linspace(0, len(self.users) - 1, min(FOCAL_USERS, len(self.users))).long().tolist():
+            cohort = next(c for c in self.cohorts if c.rows.start <= row < c.rows.stop)
+            FocalUser(self, cohort, row - cohort.rows.start)
+
+        self.recorder: Recorder | None = None
+        self.warmup_rounds: list[Round] = []            # until the recorder exists
+        self.values: dict[str, float] = {}
+        self.trajectory: list[tuple[int, dict[str, float]]] = []
+        self.snapshots: list[tuple[int, Tensor]] = []   # (round, interests (N, T))
+        self.exposures = torch.zeros(len(self.catalog), dtype=torch.int64)      # per item, rounds 1 …
+        self.takes = torch.zeros(len(self.catalog), dtype=torch.int64)
+        self.datacollector = mesa.DataCollector(
+            model_reporters={"round": "round"} | {name: partial(_value, name) for name in self._new_recorder().names}
+        )
+
+    def step(self) -> None:
+        """One round. (Supply, the first of its steps, is still: the catalogue does not grow yet.)"""
+        self.round += 1
+        draws = self.draws.at(self.round)
+        active = draws("active").uniform(self.users.ids) < self.users.activity
+        self.platform.retrain(self.round, draws)                        # on everything before this round
+        slates = self.platform.recommend(active, draws)
+        choice = self.choose(slates, active, draws)
+        self.observe(slates, choice)                                    # with the interests before they drift
+        self.platform.record(self.round, slates, choice)
+        self.drift(choice)
+
+    def choose(self, slates: Slates, active: Tensor, draws: Draws) -> Choice:
+        """Every cohort acts for its users; the whole population's choice, in the order of user ids."""
+        choices = [
+            cohort.choose(slates.items[cohort.rows], slates.shown[cohort.rows], active[cohort.rows], draws)
+            for cohort in self.cohorts
+        ]
+        return Choice(*(torch.cat(column) for column in zip(*choices, strict=True)))
+
+    def drift(self, choice: Choice) -> None:
+        """Every cohort's users remember what they took and change."""
+        for cohort in self.cohorts:
+            cohort.drift(Choice(*(column[cohort.rows] for column in choice)))
+
+    def observe(self, slates: Slates, choice: Choice) -> None:
+        """Measure the round, if it is one that is measured, and count it in any case."""
+        interests = mixture(self.users.interests, self.catalog.space)
+        happened = Round(
+            round=self.round,
+            slate=slates.items,
+            shown=slates.shown,
+            items=choice.items,
+            taken=choice.taken,
+            from_slate=choice.from_slate,
+            utility=choice.utility,
+            interests=interests,
+            best=self._best_unseen,
+        )
+        if self.round < 0:
+            self.warmup_rounds.append(happened)
+            return
+        if self.recorder is None:
+            self.recorder = self._new_recorder()
+        if self.round >= 1:
+            n_items = len(self.catalog)
+            self.exposures += torch.bincount(slates.items[slates.shown].flatten(), minlength=n_items)
+            self.takes += torch.bincount(choice.items[choice.taken], minlength=n_items)
+        last = self.scenario.rounds
+        if self.round in {0, last, *self.scenario.report.snapshots}:
+            self.snapshots.append((self.round, interests.clone()))
+        if self.round % self.scenario.measures.every == 0 or self.round == last:
+            self.values = self.recorder.observe(happened)
+            self.trajectory.append((self.round, self.values))
+            self.datacollector.collect(self)
+        else:
+            self.recorder.push(happened)
+
+    def _new_recorder(self) -> Recorder:
+        """A recorder whose round 0 is now, and whose window holds what has happened so far."""
+        keys = self.scenario.measures
+        world = World(
+            topics=self.catalog.topics,
+            features=similarity_features(self.catalog),
+            creators=self.catalog.creator,
+            interests=mixture(self.users.interests, self.catalog.space).clone(),
+            popularity=torch.bincount(self.past.items, minlength=len(self.catalog)),
+            neighbours=_nearest(self.users.interests),
+        )
+        recorder = Recorder(
+            world, keys.names, None if keys.window == "cumulative" else keys.window, keys.panel, keys.pairs,
+            keys.pair_sample, seed=self.draws("measures").key & (2**63 - 1),
+        )
+        if len(self.past.users):
+            before = FeedbackLog(len(self.users), len(self.catalog))
+            before.record(self.round, self.past.users, self.past.items)
+            recorder.history(*before.history(self.users.ids))
+        for happened in self.warmup_rounds:
+            recorder.push(happened)
+        return recorder
+
+    def _best_unseen(self, users: Tensor, k: int) -> Tensor:
+        return best_unseen(self.users, self.catalog, users, k, self.platform.log)[0]
+
+    def run(self) -> FilterBubbleModel:
+        """Play the warm-up and all rounds."""
+        while self.round < self.scenario.rounds:
+            self.step()
+        return self
+
+    def close(self) -> None:
+        """Let go of the model: Mesa 3.3 keeps every model that ever made an agent (github.com/mesa/mesa/issues/3179)."""
+        getattr(mesa.Agent, "_ids", {}).pop(self, None)
+
+
+def _value(name: str, model: FilterBubbleModel) -> float | None:
+    return model.values.get(name)
+
+
+def _segments(n_users: int, cohorts: int) -> list[slice]:
+    """Cut rows 0 … n_users − 1 into so many contiguous segments, as equal as can be."""
+    cuts = [n_users * c // cohorts for c in range(cohorts + 1)]
+    return [slice(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False) if stop > start]
+
+
+def _nearest(interests: Tensor) -> Tensor:
+    """Return each user's nearest other user (N,) by the cosine of their interests."""
+    unit = torch.nn.functional.normalize(interests)
+    nearest = []
+    for rows in torch.arange(len(unit)).split(1024):
+        likeness = unit[rows] @ unit.T
+        likeness[torch.arange(len(rows)), rows] = -torch.inf
+        nearest.append(top_k(likeness, 1)[1][:, 0])
+    return torch.cat(nearest)

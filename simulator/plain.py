@@ -1,0 +1,87 @@
+"""What a scenario simulates, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+from policies import POLICIES
+from policies.base import Policy
+from simulator.controls import CONTROLS
+from simulator.datasets import Dataset
+from simulator.docs import summary
+from simulator.parts import kind_of
+from simulator.scenario import Arm, Scenario, Trait
+
+
+def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
+    """Return one sentence or two for each thing that a reader has to know to understand the figures."""
+    users, items, discovery = scenario.users, scenario.items, scenario.discovery
+    n_users = len(data.user_labels) if data else users.count
+    n_items = len(data.item_labels) if data else items.count
+    n_topics = len(data.topic_names) if data else items.topics
+    arms = len(scenario.policies)
+    sentences = [
+        f"{n_users:,} users and {n_items:,} items in {n_topics} topics, for {_count(scenario.rounds, 'round')}, in "
+        f"{_count(scenario.replicates, 'replicate')}. Each replicate has its own users, items and chance, and is played once "
+        f"under each of the {_count(arms, 'arm')}: the same users, the same draws, another recommender.",
+        f"Interests at the start: {_part(users.interests)}",
+        f"Choice: {_part(users.choice)} At most {_count(users.takes, 'item')} a round, never the same item twice.",
+        f"Change: {_part(users.drift)}",
+        f"Discovery: every round each user meets {_count(discovery.awareness, 'item')} by herself, "
+        f"{discovery.popularity_weight:.0%} of them by how well known they are and the rest by her interests. Beside a slate "
+        f"she still notices {discovery.share:.0%} of them.",
+    ]
+    if data is None:
+        warmup = scenario.warmup
+        sentences.append(
+            f"Before the first round, {_count(warmup, 'round')} without recommendations, the same in every arm, "
+            f"{'gives' if warmup == 1 else 'give'} the platform its first data."
+            if warmup else "The platform starts without data."
+        )
+    else:
+        sentences.append(
+            f"The world is made from {data.name}: its {len(data.users):,} interactions are what the platform knows at the "
+            "start, its genres are the topics, and popularity and activity are the real ones."
+        )
+    varying = [
+        f"{name} {trait.mean:g}" + (f" ± {trait.spread:g}" if trait.spread else "")
+        for name, trait in (
+            ("activity", users.activity), ("adoption", users.adoption), ("susceptibility", users.susceptibility)
+        )
+        if trait != Trait(mean=1.0)
+    ]
+    if varying:
+        sentences.append(f"Users differ from the default in {', '.join(varying)}.")
+    return sentences + [_arm(arm, scenario.slate_size) for arm in scenario.policies]
+
+
+def _arm(arm: Arm, slate_size: int) -> str:
+    text = f"Arm “{arm.name}”: {_part(arm.policy)}"
+    if isinstance(arm.policy, Policy) and arm.policy.trains:
+        text += " Trained once, before round 1." if arm.frozen else f" Retrained every {_count(arm.retrain_every, 'round')}."
+    if arm.rerank is not None:
+        text += f" Re-ranked: {_part(arm.rerank)}"
+    if arm.popularity_boost:
+        text += f" Scores are raised by {arm.popularity_boost:g} · log(1 + popularity)."
+    if kind_of({**POLICIES, **CONTROLS}, arm.policy) != "organic":
+        text += f" Slates of {slate_size}."
+    return text
+
+
+def _part(part: Any) -> str:
+    """What the part does, and its settings."""
+    settings = [
+        f"{field.name.replace('_', ' ')} {_value(getattr(part, field.name))}"
+        for field in fields(part)
+        if field.init and field.default is not MISSING
+    ]
+    return summary(type(part)).rstrip(".") + (f" ({', '.join(settings)})." if settings else ".")
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,78 @@
+"""Plays one arm in one replicate and keeps what is to be written down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from policies.log import FeedbackLog
+from policies.validation import Epoch
+from simulator.datasets import Dataset
+from simulator.model import FilterBubbleModel
+from simulator.scenario import Scenario
+
+Tell = Callable[[int, dict[str, float] | None], None]
+"""Is told each round when it has been played, with its measures if it was measured."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What one arm did to the users of one replicate."""
+
+    arm: str
+    replicate: int
+    seconds: float
+    training_seconds: float
+    training: list[tuple[int, Epoch]]               # (round, epoch)
+    snapshots: list[tuple[int, np.ndarray]]         # (round, interests (N, T) float32)
+    group: np.ndarray                               # (N,) int64
+    main_topic: np.ndarray                          # (M,) int64
+    titles: tuple[str, ...] | None
+    topic_names: tuple[str, ...]
+    exposures: np.ndarray                           # (M,) int64: times shown in rounds 1 …
+    takes: np.ndarray                               # (M,) int64: times taken in rounds 1 …
+    log: FeedbackLog | None                         # only where the scenario asks for it
+
+
+def play(scenario: Scenario, data: Dataset | None, arm: int, replicate: int, tell: Tell) -> Played:
+    """Play all rounds of `scenario.policies[arm]` in this replicate."""
+    started = time.perf_counter()
+    model = FilterBubbleModel(scenario, scenario.policies[arm], replicate, data)
+    try:
+        while model.round < scenario.rounds:
+            model.step()
+            measured = bool(model.trajectory) and model.trajectory[-1][0] == model.round
+            tell(model.round, model.values if measured else None)
+        topics = model.catalog.topics
+        keep_users = replicate == 0         # one replicate's people are enough to look at
+        return Played(
+            arm=scenario.policies[arm].name,
+            replicate=replicate,
+            seconds=time.perf_counter() - started,
+            training_seconds=model.platform.training_seconds,
+            training=model.platform.training,
+            snapshots=[(round, interests.numpy()) for round, interests in model.snapshots] if keep_users else [],
+            group=model.users.group.numpy(),
+            main_topic=topics.argmax(1).numpy(),
+            titles=tuple(model.catalog.titles) if model.catalog.titles else None,
+            topic_names=topic_names(model),
+            exposures=model.exposures.numpy(),
+            takes=model.takes.numpy(),
+            log=model.platform.log if scenario.report.log and replicate == 0 else None,
+        )
+    finally:
+        model.close()
+
+
+def topic_names(model: FilterBubbleModel) -> tuple[str, ...]:
+    """The data's genres; numbers in a synthetic world; signed axes on the sphere."""
+    catalog = model.catalog
+    if catalog.topic_names is not None:
+        return tuple(catalog.topic_names)
+    count = catalog.topics.shape[1]
+    if catalog.space == "sphere":
+        return tuple(f"{sign}{axis + 1}" for sign in "+−" for axis in range(count // 2))
+    return tuple(f"topic {topic + 1}" for topic in range(count))

@@ -1,0 +1,78 @@
+"""Reports: a run directory in, one self-contained page and its figures out. A report never simulates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from simulator.report.concentration import item_concentration
+from simulator.report.evidence import Evidence, weigh
+from simulator.report.html import page
+from simulator.report.load import NotARunDirectory, load_run
+from simulator.report.maps import interest_heat_maps, interest_map, snapshots
+from simulator.report.style import Drawing, Look, house_style, looks, png, settle, svg
+from simulator.report.tradeoff import diversity_against_utility
+from simulator.report.training import learning_curves
+from simulator.report.trajectories import difference_curves, family_trajectories, focus_trajectories
+
+__all__ = ["NotARunDirectory", "write_report"]
+
+FORMATS = ("svg", "png")
+
+
+def write_report(run_dir: Path, formats: Sequence[str] = FORMATS) -> Path:
+    """Write `report.html` and `figures/` into a run directory and return the path of the page.
+
+    Every figure goes to `figures/` in each of `formats`, with its numbers beside it as CSV; the page holds
+    its own copies and opens without network or other files. Made again, all files come out the same.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
+    run = load_run(run_dir)
+    evidence = weigh(run)
+    look = looks(run.arms, run.baseline, run.reference)
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    with house_style():
+        figures = draw(evidence, look)
+        pictures = {drawing.name: _save(drawing, folder, formats) for drawing in _flat(figures.values())}
+    evidence.effects.to_csv(folder / "effects.csv", index=False)
+    report = run.path / "report.html"
+    report.write_text(page(evidence, figures, pictures, look), encoding="utf-8")
+    return report
+
+
+def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[Drawing] | None]:
+    """All figures of a report; None where the run holds nothing to draw."""
+    seen = snapshots(evidence.run)
+    return {
+        "trajectories": focus_trajectories(evidence, look),
+        "differences": difference_curves(evidence, look),
+        "tradeoff": diversity_against_utility(evidence, look),
+        "interests": interest_map(evidence, look, seen),
+        "heatmaps": interest_heat_maps(evidence, look, seen),
+        "concentration": item_concentration(evidence, look),
+        "training": learning_curves(evidence, look),
+        "all": family_trajectories(evidence, look),
+    }
+
+
+def _save(drawing: Drawing, folder: Path, formats: Sequence[str]) -> str:
+    """Write a drawing's files; returns its SVG text, which the page shows even if it is not a file."""
+    settle(drawing.figure)
+    picture = svg(drawing)
+    if "svg" in formats:
+        (folder / f"{drawing.name}.svg").write_text(picture, encoding="utf-8")
+    if "png" in formats:
+        (folder / f"{drawing.name}.png").write_bytes(png(drawing))
+    drawing.data.to_csv(folder / f"{drawing.name}.csv", index=False, float_format="%.10g")
+    return picture
+
+
+def _flat(figures: Iterable[Drawing | list[Drawing] | None]) -> Iterable[Drawing]:
+    for figure in figures:
+        if isinstance(figure, Drawing):
+            yield figure
+        elif figure:
+            yield from figure

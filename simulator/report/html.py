@@ -1,0 +1,200 @@
+"""The page: numbers, sentences and figures into one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from simulator.report.answers import answer
+from simulator.report.evidence import BETA, VERDICT, Evidence, Interval
+from simulator.report.statistics import holm
+from simulator.report.style import Drawing, Look
+from simulator.report.training import accuracies
+from simulator.report.vocabulary import difference, difference_parts, number, wording
+
+TWO_SIDED = {BETA}  # up is fragmentation, down is homogenisation: neither way leads away from a bubble
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm and one measure in the verdict: the value at the end, and its difference to organic."""
+
+    value: str
+    difference: str  # empty: this is the organic arm, or there is none
+    interval: str
+    mark: str  # "▲" or "▼" when the interval excludes zero
+    towards: str  # "bubble", "open" or "": which way the difference points, if it is marked
+    holds: bool  # still significant when all differences of the table are tested together
+
+
+def page(
+    evidence: Evidence,
+    figures: dict[str, Drawing | list[Drawing] | None],
+    pictures: dict[str, str],
+    look: dict[str, Look],
+) -> str:
+    """The whole report as HTML; `pictures` holds the SVG text of each drawing by its name."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number)
+    run = evidence.run
+    return environment.get_template("report.html").render(
+        css=Markup((Path(__file__).parent / "report.css").read_text(encoding="utf-8")),
+        run=run,
+        manifest=run.manifest,
+        evidence=evidence,
+        answer=answer(evidence),
+        verdict=[wording(measure) for measure in VERDICT],
+        cells=verdict_cells(evidence),
+        tested=bool(len(evidence.effects)) and int(evidence.effects["n"].max()) > 1,
+        effects=_effect_rows(evidence),
+        figures=figures,
+        picture=lambda drawing: inline(pictures[drawing.name], drawing),
+        swatches={arm: _swatch(arm_look) for arm, arm_look in look.items()},
+        accuracies=accuracies(evidence),
+        focus_absent=[
+            m for m in (run.scenario.get("report") or {}).get("focus") or [] if m not in evidence.measures
+        ],
+        glossary=[wording(measure) for measure in sorted(evidence.measures)],
+        provenance=_provenance(evidence),
+    )
+
+
+def verdict_cells(evidence: Evidence) -> dict[str, list[Cell]]:
+    """The cells of the verdict table by arm; p values are adjusted over its policies and measures (Holm)."""
+    compared = {arm.name for arm in evidence.compared}
+    effects = evidence.effects
+    family = effects[effects["measure"].isin(VERDICT) & effects["arm"].isin(compared)]
+    adjusted = holm(family["p"]) if len(family) else np.array([])
+    holding = {
+        (arm, measure)
+        for arm, measure, p in zip(family["arm"], family["measure"], adjusted, strict=True)
+        if p < 0.05
+    }
+    return {
+        arm.name: [
+            _cell(
+                evidence.level(arm.name, measure),
+                evidence.effect(arm.name, measure),
+                wording(measure).bubble,
+                measure in TWO_SIDED,
+                (arm.name, measure) in holding,
+            )
+            for measure in VERDICT
+        ]
+        for arm in evidence.run.arms
+    }
+
+
+def inline(svg: str, drawing: Drawing) -> Markup:
+    """SVG text to stand in a page: without the head of a file, with ids that no other figure has."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r"<title>.*?</title>\s*", "", body, count=1, flags=re.DOTALL)
+    body = re.sub(r'(?<=\bid=")', f"{drawing.name}-", body)
+    body = re.sub(r'(?<=xlink:href="#)', f"{drawing.name}-", body)
+    body = re.sub(r"(?<=url\(#)", f"{drawing.name}-", body)
+    body = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", body, count=1)
+    body = re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", body, count=1)
+    label = Markup('<svg role="img" aria-label="{}"').format(drawing.alt)
+    return Markup(body.replace("<svg", str(label), 1))
+
+
+def _cell(level: Interval | None, effect: Interval | None, bubble: int, two_sided: bool, holds: bool) -> Cell:
+    value = "–" if level is None else number(level.mean)
+    if effect is None:
+        return Cell(value, "", "", "", "", False)
+    mean, bounds = difference_parts(effect.mean, effect.low, effect.high)
+    if not effect.excludes_zero:
+        return Cell(value, mean, bounds, "", "", False)
+    towards = "" if bubble == 0 or two_sided else "bubble" if effect.mean * bubble > 0 else "open"
+    return Cell(value, mean, bounds, "▲" if effect.mean > 0 else "▼", towards, holds)
+
+
+def _effect_rows(evidence: Evidence) -> list[dict[str, Any]]:
+    """The appendix of effects: every measure of every arm, in the order of the scenario, in words."""
+    arms = [arm.name for arm in evidence.run.arms]
+    measures = evidence.measures
+    records = evidence.effects.to_dict("records")
+    rows = []
+    for row in sorted(records, key=lambda row: (arms.index(row["arm"]), measures.index(row["measure"]))):
+        p = row["p"]
+        rows.append(
+            {
+                "arm": row["arm"],
+                "label": wording(row["measure"]).label,
+                "unit": wording(row["measure"]).unit,
+                "difference": difference(row["mean"], row["low"], row["high"]),
+                "size": number(row["size"], 2),
+                "p": "–" if np.isnan(p) else "< 0.001" if p < 0.001 else number(p, 3),
+                "n": int(row["n"]),
+            }
+        )
+    return rows
+
+
+def _swatch(look: Look) -> Markup:
+    """A short stroke that looks as the arm's line does in the figures."""
+    dashes = "" if look.dash == "-" else ",".join(f"{length * 2:g}" for length in look.dash[1])
+    return Markup(
+        '<svg class="swatch" viewBox="0 0 26 8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" '
+        'stroke="{}" stroke-width="3" stroke-dasharray="{}"/></svg>'
+    ).format(look.colour, dashes or "none")
+
+
+def _provenance(evidence: Evidence) -> list[tuple[str, str]]:
+    """Where the numbers come from, as pairs of a term and what it is here."""
+    manifest = evidence.run.manifest
+    units: Sequence[Any] = evidence.run.units
+    training = sum(unit.training_seconds for unit in units)
+    total = sum(unit.seconds for unit in units)
+    rows = [
+        ("Seed", str(manifest["seed"])),
+        ("Replicates", str(manifest["replicates"])),
+        ("Rounds", f"{manifest['rounds']} after the warm-up"),
+        ("Started", str(manifest.get("started", "–"))),
+        ("Wall-clock time", _duration(manifest.get("seconds"))),
+        ("Time of all arms and replicates", f"{_duration(total)}, of which training {_duration(training)}"),
+        ("Workers × threads", f"{manifest.get('workers', '–')} × {manifest.get('threads', '–')}"),
+        *((f"SHA-256 of the {name}", str(value)) for name, value in (manifest.get("hashes") or {}).items()),
+        (
+            "Versions",
+            ", ".join(
+                f"{name} {version}" for name, version in (manifest.get("versions") or {}).items() if version
+            ),
+        ),
+    ]
+    data = manifest.get("data")
+    if data:
+        sizes = ", ".join(
+            f"{data[key]:,} {key}" for key in ("users", "items", "interactions") if data.get(key)
+        )
+        rows += [
+            ("Data", f"{data['name']} ({sizes})" if sizes else str(data["name"])),
+            ("Data citation", str(data.get("citation") or "–")),
+            ("Data licence", str(data.get("licence") or "–")),
+        ]
+    else:
+        rows.append(("Data", "synthetic: everything is drawn from the scenario and the seed"))
+    return rows
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

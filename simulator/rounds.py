@@ -1,0 +1,38 @@
+"""What one round leaves behind, and the world it happened in: the only things a measure may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class World:
+    """The parts of the world that stay as they are for the whole run. N users, M items, T topics."""
+
+    topics: Tensor                  # (M, T) float32, rows on the simplex: z_i
+    features: Tensor                # (M, d) float32, rows of length 1: what item similarity s(i, j) is computed on
+    creators: Tensor                # (M,) int64 creator ids, 0 … n_creators − 1
+    interests: Tensor               # (N, T) float32, rows on the simplex: the users' interests at round 0
+    popularity: Tensor              # (M,) int64: distinct users who had consumed each item by round 0
+    neighbours: Tensor              # (N,) int64: each user's nearest other user by the interests of round 0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round as it happened to all N users, with the interests *before* they drifted.
+
+    Rows of users who were not active, or who were given no slate, hold ids that mean nothing: look at the masks.
+    """
+
+    round: int                      # 0 = the last warm-up round, the same in every arm; 1, 2, … with the arm's policy
+    slate: Tensor                   # (N, k) int64 item ids, best first; k = 0 in the organic arm and in warm-up
+    shown: Tensor                   # (N,) bool: was given a slate this round
+    items: Tensor                   # (N, m) int64: what was taken, in the order in which it was taken
+    taken: Tensor                   # (N, m) bool: False = nothing in this place
+    from_slate: Tensor              # (N, m) bool: taken from the slate (else found without the recommender)
+    utility: Tensor                 # (N, m) float32: true utility of items[u, j] to user u
+    interests: Tensor               # (N, T) float32, rows on the simplex: θ_u before this round's drift
+    best: Callable[[Tensor, int], Tensor]   # best(users (b,), k) → (b, k) unseen items of highest true utility, best first

@@ -1,0 +1,236 @@
+"""Writes down what a run leaves: the run directory of DESIGN. Reports are made from these files alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pandas import DataFrame
+
+from policies.base import Policy
+from policies import POLICIES
+from simulator.controls import CONTROLS, Control, Oracle, Organic
+from simulator.datasets import Dataset
+from simulator.measures import derive
+from simulator.parts import kind_of
+from simulator.plain import plain
+from simulator.play import Played
+from simulator.runner import Results, units
+from simulator.scenario import Scenario
+
+_PACKAGES = ("filterbubble", "torch", "numpy", "scipy", "pandas", "mesa", "pyarrow", "matplotlib")
+
+
+def write_run(
+    folder: Path, scenario: Scenario, data: Dataset | None, results: Results, started: datetime
+) -> None:
+    """Write a run, whole or partial. The manifest comes last: a folder without a finished one is a partial run.
+
+    Rows are sorted by arm (in the scenario's order), replicate, round and measure, so that the same results are the same
+    bytes however they were computed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done = [results.played[unit] for unit in sorted(results.played)]
+    _write_text(folder / "scenario.yaml", scenario.resolved())
+    _write_table(folder / "trajectory.parquet", _trajectory(scenario, results))
+    _write_table(folder / "training.parquet", _training(done))
+    if done:
+        _write_table(folder / "users.parquet", _users(done))
+        _write_table(folder / "items.parquet", _items(done))
+        _write_text(folder / "topics.json", json.dumps(done[0].topic_names, ensure_ascii=False))
+    for played in done:
+        if played.log is not None:
+            _write_log(folder / "log", played)
+    manifest = _manifest(folder, scenario, data, results, started)
+    _write_text(folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+
+def _trajectory(scenario: Scenario, results: Results) -> pa.Table:
+    names = [arm.name for arm in scenario.policies]
+    rows = [
+        (names[arm], replicate, round, measure, value)
+        for arm, replicate in sorted(results.trajectories)
+        for round, values in results.trajectories[arm, replicate]
+        for measure, value in sorted(values.items())
+    ]
+    columns = ["arm", "replicate", "round", "measure", "value"]
+    frame = DataFrame(rows, columns=columns)
+    oracle = next((arm.name for arm in scenario.policies if isinstance(arm.policy, Oracle)), None)
+    if oracle is not None and (frame["arm"] == oracle).any():
+        extra = derive(frame, oracle)
+        rows = sorted(
+            [*rows, *extra.itertuples(index=False, name=None)],
+            key=lambda row: (names.index(row[0]), *row[1:4]),
+        )
+    types = (pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64())
+    return _table(dict(zip(columns, types, strict=True)), rows)
+
+
+def _training(done: list[Played]) -> pa.Table:
+    schema = {
+        "arm": pa.string(), "replicate": pa.int32(), "round": pa.int32(), "epoch": pa.int32(),
+        "train_loss": pa.float64(), "validation_loss": pa.float64(), "recall": pa.float64(), "ndcg": pa.float64(),
+        "k": pa.int32(),
+    }
+    return _table(schema, (
+        (p.arm, p.replicate, round, e.epoch, e.train_loss, e.validation_loss, e.recall, e.ndcg, e.k)
+        for p in done for round, e in p.training
+    ))
+
+
+def _users(done: list[Played]) -> pa.Table:
+    parts = []
+    for played in done:
+        for round, interests in played.snapshots:
+            n, topics = interests.shape
+            flat = pa.array(interests.ravel(), pa.float32())
+            parts.append(pa.table({
+                "arm": [played.arm] * n,
+                "replicate": pa.array(np.full(n, played.replicate, np.int32)),
+                "round": pa.array(np.full(n, round, np.int32)),
+                "user": np.arange(n),
+                "group": played.group,
+                "interests": pa.FixedSizeListArray.from_arrays(flat, topics),
+            }))
+    if parts:
+        return pa.concat_tables(parts)
+    topics = len(done[0].topic_names)       # replicate 0 was not finished
+    schema = {
+        "arm": pa.string(), "replicate": pa.int32(), "round": pa.int32(), "user": pa.int64(), "group": pa.int64(),
+        "interests": pa.list_(pa.float32(), topics),
+    }
+    return _table(schema, ())
+
+
+def _items(done: list[Played]) -> pa.Table:
+    return pa.concat_tables(
+        pa.table({
+            "arm": [p.arm] * len(p.takes),
+            "replicate": pa.array(np.full(len(p.takes), p.replicate, np.int32)),
+            "item": np.arange(len(p.takes)),
+            "title": pa.array(p.titles or [None] * len(p.takes), pa.string()),
+            "topic": p.main_topic,
+            "exposures": p.exposures,
+            "takes": p.takes,
+        })
+        for p in done
+    )
+
+
+def _write_log(folder: Path, played: Played) -> None:
+    """Write the platform's log of one arm: interactions, and impressions with their place in the slate."""
+    assert played.log is not None
+    folder.mkdir(exist_ok=True)
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in played.arm)
+    taken = played.log.interactions()
+    columns = {"user": taken.users.numpy(), "item": taken.items.numpy(), "round": taken.rounds.numpy()}
+    _write_table(folder / f"{name}.interactions.parquet", pa.table(columns))
+    shown = [
+        pa.table({
+            "round": np.full(slates.numel(), round, np.int32),
+            "user": users.numpy().repeat(slates.shape[1]),
+            "position": np.tile(np.arange(slates.shape[1], dtype=np.int32), len(users)),
+            "item": slates.numpy().ravel(),
+        })
+        for round, users, slates in played.log.slates
+    ]
+    if shown:
+        _write_table(folder / f"{name}.impressions.parquet", pa.concat_tables(shown))
+
+
+def _manifest(
+    folder: Path, scenario: Scenario, data: Dataset | None, results: Results, started: datetime
+) -> dict[str, Any]:
+    names = [arm.name for arm in scenario.policies]
+
+    def first(control: type[Control]) -> str | None:
+        return next((arm.name for arm in scenario.policies if isinstance(arm.policy, control)), None)
+
+    return {
+        "finished": len(results.played) == len(units(scenario)),
+        "interrupted": results.interrupted,
+        "failure": results.failure,
+        "title": scenario.title,
+        "question": scenario.question,
+        "seed": scenario.seed,
+        "replicates": scenario.replicates,
+        "rounds": scenario.rounds,
+        "arms": [
+            {
+                "name": arm.name,
+                "kind": kind_of({**POLICIES, **CONTROLS}, arm.policy),
+                "control": isinstance(arm.policy, Control) and arm.policy.sees_truth,
+                "retrained": isinstance(arm.policy, Policy) and arm.policy.trains and not arm.frozen,
+                "frozen": arm.frozen,
+            }
+            for arm in scenario.policies
+        ],
+        "baseline": first(Organic),
+        "reference": first(Oracle),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "machine": platform.machine(),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
+        "hashes": {"scenario": scenario.digest, "trajectory": _sha256(folder / "trajectory.parquet")},
+        "workers": results.workers,
+        "threads": results.threads,
+        "units": [
+            {
+                "arm": names[arm],
+                "replicate": replicate,
+                "rounds": max(results.rounds[arm, replicate], 0),
+                "seconds": round(played.seconds, 3) if (played := results.played.get((arm, replicate))) else 0.0,
+                "training_seconds": round(played.training_seconds, 3) if played else 0.0,
+            }
+            for arm, replicate in sorted(results.rounds)
+        ],
+        "plain": plain(scenario, data),
+        "data": None if data is None else {
+            "name": data.name,
+            "citation": data.citation,
+            "licence": data.licence,
+            "users": len(data.user_labels),
+            "items": len(data.item_labels),
+            "interactions": len(data.users),
+        },
+    }  # fmt: skip
+
+
+def _table(schema: dict[str, pa.DataType], rows: Iterable[tuple]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table({
+        name: pa.array(column, type) for (name, type), column in zip(schema.items(), columns, strict=True)
+    })
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    part = path.with_suffix(".part")
+    pq.write_table(table, part, compression="zstd")
+    os.replace(part, path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

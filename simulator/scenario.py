@@ -1,0 +1,471 @@
+"""The scenario: a world, and the policies to compare in it. One YAML file, checked before anything runs.
+
+Every key that a file may have is declared here, or in the part that it configures, with its range,
+default and meaning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Interval, MinLen
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetJsonSchemaHandler,
+    Strict,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails
+
+from agents.choice import CHOICES, ChoiceModel
+from agents.drift import DRIFTS, DriftModel
+from agents.interests import INTERESTS, Interests
+from agents.space import Space
+from policies import POLICIES
+from policies.base import Policy
+from policies.rerank import RERANKERS, Reranker
+from simulator.controls import CONTROLS, Control
+from simulator.docs import MOST
+from simulator.faults import Fault, ScenarioError, dotted, shown
+from simulator.measures import select
+from simulator.overrides import Override, apply, parse_override
+from simulator.parts import (
+    OneOf,
+    PartKeys,
+    Section,
+    by_name,
+    instance,
+    kind_of,
+    model_of,
+    own_keys,
+    problem,
+    wrong,
+)
+from simulator.wording import faults_in
+from simulator.yaml_source import Source, read, write
+
+UnitInterval = Annotated[float, Interval(ge=0, le=1)]
+NonNegative = Annotated[float, Interval(ge=0)]
+Count = Annotated[int, Interval(ge=1, le=MOST)]
+Text = Annotated[str, MinLen(1)]
+
+
+class Trait(Section):
+    """A trait in [0, 1] that users differ in: Beta distributed. A bare number: the same for everybody."""
+
+    in_words: ClassVar[str] = "number, 0 to 1, or {mean: …, spread: …}"
+
+    mean: UnitInterval
+    """Mean over users."""
+
+    spread: Annotated[float, Interval(ge=0, lt=0.5)] = 0.0
+    """Standard deviation over users; less than √(mean · (1 − mean)), which no trait in [0, 1] can reach."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same_for_everybody(cls, value: Any) -> Any:
+        return value if isinstance(value, Mapping | Trait) else {"mean": value}
+
+    @model_validator(mode="after")
+    def _is_a_beta(self) -> Trait:
+        widest = math.sqrt(self.mean * (1 - self.mean))
+        if self.spread > 0 and self.spread >= widest:
+            message = f"must be less than √(mean · (1 − mean)) = {widest:.3g} (got {shown(self.spread)})"
+            raise wrong(problem(message, ("spread",)))
+        return self
+
+    @model_serializer
+    def _short(self) -> Any:
+        return {"mean": self.mean, "spread": self.spread} if self.spread else self.mean
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, handler(schema)]}
+
+
+class UserKeys(Section):
+    """Who the users are, how they choose, and how they change."""
+
+    count: Count | None = None
+    """Number of users. Default: 1000; with data, all of them. With data, a count keeps the most active."""
+
+    interests: Annotated[Interests, OneOf(INTERESTS, "interest model")] = by_name("dirichlet")
+    """What users are interested in at the start."""
+
+    choice: Annotated[ChoiceModel, OneOf(CHOICES, "choice model")] = by_name("logit")
+    """What users take from what they see."""
+
+    drift: Annotated[DriftModel, OneOf(DRIFTS, "drift model")] = by_name("assimilation")
+    """How interests change with what was taken."""
+
+    susceptibility: Trait = Trait(mean=1.0)
+    """Share of the drift rate that applies to a user, 0 to 1."""
+
+    activity: Trait = Trait(mean=1.0)
+    """Chance that a user is on the platform in a round, 0 to 1."""
+
+    adoption: Trait = Trait(mean=1.0)
+    """Chance that a user looks at the slate when on the platform, 0 to 1."""
+
+    takes: Count = 1
+    """The most items that a user takes in a round."""
+
+    cohorts: Count = 1
+    """Number of agents that the users are split over; changes nothing but speed."""
+
+
+class ItemKeys(Section):
+    """What there is to see."""
+
+    count: Count | None = None
+    """Number of items. Default: 500; with data, all of them. With data, a count keeps the most popular."""
+
+    topics: Annotated[int, Interval(ge=2, le=10_000)] = 20
+    """Number of topics; on the sphere twice its dimensions. With data, the data's genres are the topics."""
+
+    concentration: Annotated[float, Interval(gt=0)] = 0.1
+    """Dirichlet concentration per topic of an item; small = items of one topic, large = of all topics."""
+
+    space: Space = "simplex"
+    """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel."""
+
+    quality: NonNegative = 0.1
+    """Standard deviation of the items' quality, in units of utility."""
+
+    popularity_skew: NonNegative = 1.0
+    """Zipf exponent of how easily items are met without a recommender; 0 = all alike."""
+
+    creators: Count = 50
+    """Number of creators that the items are by."""
+
+
+class DiscoveryKeys(Section):
+    """What users find without the recommender."""
+
+    share: UnitInterval = 0.2
+    """Chance to notice an item that one is aware of, in a round with a slate."""
+
+    awareness: Count = 30
+    """Number of items that a user is aware of."""
+
+    popularity_weight: UnitInterval = 0.5
+    """What makes a user aware of an item: 0 = her interests, 1 = its popularity."""
+
+
+class DataKeys(Section):
+    """A real log that users, items and the first interactions are taken from."""
+
+    kind: Literal["movielens"]
+    """The form of the data."""
+
+    path: Text | None = None
+    """A folder, or the name of a packaged data set; `--data PATH` on the command line overrides it."""
+
+    min_rating: NonNegative = 0.0
+    """Ratings below this do not count as interactions, in stars."""
+
+
+RERANK = OneOf(RERANKERS, "reranker")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of the comparison: a policy, or a control, and how the platform runs it."""
+
+    name: str
+    policy: Policy | Control  # as configured, not yet fitted
+    frozen: bool = False
+    retrain_every: int = 5  # rounds
+    popularity_boost: float = 0.0
+    rerank: Reranker | None = None
+
+
+class ControlKeys(PartKeys):
+    """The keys that every arm has."""
+
+    name: Text | None = None
+    """Label of the arm. Default: its kind."""
+
+
+class PolicyKeys(ControlKeys):
+    """The keys that every policy has beside its own."""
+
+    frozen: bool = False
+    """Fit once, after the warm-up, and never again."""
+
+    retrain_every: Count = 5
+    """Rounds from one fit to the next."""
+
+    popularity_boost: float = 0.0
+    """β: adds β · log(1 + popularity) to the scores; a positive control for popularity bias."""
+
+    rerank: Annotated[Reranker, RERANK] | None = None
+    """Puts the best-scored items in another order."""
+
+
+class OneArm(OneOf):
+    """Annotates an arm: the name of a policy or control, or a mapping with `kind`."""
+
+    def __init__(self) -> None:
+        super().__init__({**POLICIES, **CONTROLS}, "policy")
+        self.made = (Arm,)
+
+    def model(self, kind: str) -> type[PartKeys]:
+        return model_of(kind, self.table[kind], ControlKeys if kind in CONTROLS else PolicyKeys)
+
+    def build(self, keys: Any) -> Arm:
+        name, part = keys.name or keys.kind, instance(self.table[keys.kind], keys)
+        if keys.kind in CONTROLS:
+            return Arm(name, part)
+        return Arm(name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank)
+
+    def dump(self, value: Arm) -> dict[str, Any]:
+        kind = kind_of(self.table, value.policy)
+        keys: dict[str, Any] = {"kind": kind, "name": value.name}
+        if kind in POLICIES:
+            keys |= {
+                "frozen": value.frozen,
+                "retrain_every": value.retrain_every,
+                "popularity_boost": value.popularity_boost,
+                "rerank": value.rerank and RERANK.dump(value.rerank),
+            }
+        return keys | own_keys(value.policy)
+
+
+def _comparable(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    if not arms:
+        raise wrong(problem("must have at least one entry"))
+    names = [arm.name for arm in arms]
+    twice = [place for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        message = "is the second arm called {!r}; give it another `name:`"
+        raise wrong(*(problem(message.format(names[place]), (place,)) for place in twice))
+    return arms
+
+
+def _asks_for_something(name: str) -> str:
+    select([name])  # says what is wrong with a name that no measure has
+    return name
+
+
+MeasureName = Annotated[str, AfterValidator(_asks_for_something)]
+
+
+class MeasureKeys(Section):
+    """What is measured, and how."""
+
+    names: Annotated[tuple[MeasureName, ...], Strict(False)] = ("*",)
+    """The measures to take; `*` stands for anything: `exposure.*`."""
+
+    window: Count | Literal["cumulative"] = 10
+    """Number of rounds that a measure of what was shown or consumed looks back; cumulative: all."""
+
+    every: Count = 1
+    """Rounds from one measurement to the next."""
+
+    panel: Count = 1000
+    """Number of users that costly measures look at, always the same."""
+
+    pairs: Literal["sample", "all", "nearest"] = "sample"
+    """The pairs of users that are compared: a sample, all, or each user with the nearest by interests."""
+
+    pair_sample: Count = 10_000
+    """Number of pairs in the sample."""
+
+
+class ReportKeys(Section):
+    """What a run leaves behind to look at."""
+
+    focus: Annotated[tuple[MeasureName, ...], Strict(False)] = (
+        "exposure.alpha",
+        "exposure.gini",
+        "exposure.miscalibration",
+        "consumption.alpha",
+        "consumption.beta",
+        "consumption.gamma",
+        "consumption.gini",
+        "consumption.mean_jaccard",
+        "interests.alpha",
+        "interests.beta",
+        "interests.drift",
+        "utility.per_user",
+    )
+    """The measures that the report is about; `*` stands for anything."""
+
+    formats: Annotated[tuple[Literal["svg", "png"], ...], Strict(False)] = ("svg", "png")
+    """The forms in which figures are saved."""
+
+    snapshots: Annotated[tuple[Annotated[int, Interval(ge=0)], ...], Strict(False)] = ()
+    """Rounds after which every user's state is saved, beside round 0 and the last."""
+
+    log: bool = False
+    """Save what the platform logged in the first replicate."""
+
+
+class Scenario(Section):
+    """A world, and the policies to compare in it."""
+
+    title: Text
+    """What this is, in a few words."""
+
+    question: str = ""
+    """The question that it answers."""
+
+    seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
+    """Decides every random draw."""
+
+    rounds: Count = 50
+    """Rounds in which the policies are at work."""
+
+    warmup: Annotated[int, Interval(ge=0, le=MOST)] = 5
+    """Rounds before these in which nobody gets recommendations; the platform logs and learns from them."""
+
+    replicates: Count = 1
+    """Independent repetitions, each with its own users, items and chance."""
+
+    slate_size: Count = 10
+    """Number of items in a slate."""
+
+    users: UserKeys = UserKeys()
+    items: ItemKeys = ItemKeys()
+    discovery: DiscoveryKeys = DiscoveryKeys()
+    data: DataKeys | None = None
+    """A real log that users, items and the first interactions are taken from; else they are generated."""
+
+    policies: Annotated[tuple[Annotated[Arm, OneArm()], ...], Strict(False), AfterValidator(_comparable)] = (
+        Field(json_schema_extra={"minItems": 1})
+    )
+    """The arms to compare: policies, by name or with their keys, and controls."""
+
+    measures: MeasureKeys = MeasureKeys()
+    report: ReportKeys = ReportKeys()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Scenario:
+        if self.data is None:  # without data, nothing else decides how many there are
+            users = self.users.model_copy(update={"count": self.users.count or 1000})
+            items = self.items.model_copy(update={"count": self.items.count or 500})
+            vars(self).update(users=users, items=items)
+        conflicts = list(_conflicts(self))
+        if conflicts:
+            raise wrong(*conflicts)
+        return self
+
+    def resolved(self) -> str:
+        """The whole scenario as YAML text, every default written out. Loads back to an equal scenario."""
+        return write(self.model_dump(mode="json"))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the resolved content: equal for equal scenarios, however their files are written."""
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
+    """Keys that are right by themselves and wrong together, each at the key that the file sets."""
+    users, items, discovery = scenario.users, scenario.items, scenario.discovery
+
+    if scenario.data is not None and scenario.data.path is None:
+        yield problem(
+            "has no `path`: write the folder of the data here, or pass --data PATH on the command line "
+            "(--data movielens-small with the extra `data` installed)",
+            ("data",),
+        )
+    reads_data = kind_of(INTERESTS, users.interests) == "data"
+    if reads_data and scenario.data is None:
+        yield problem("'data' reads interests off real histories: add `data:`", ("users", "interests"))
+    if scenario.data is not None and not reads_data:
+        where = ("users", "interests") if "interests" in users.model_fields_set else ("data",)
+        yield problem("with `data:`, interests are read off it: write `interests: data` under `users`", where)
+
+    if items.space == "sphere" and items.topics % 2:
+        yield problem(f"must be even on the sphere (got {items.topics})", ("items", "topics"))
+    for key, table in (("interests", INTERESTS), ("drift", DRIFTS)):
+        part = getattr(users, key)
+        if items.space not in part.spaces:
+            where = ("users", key) if key in users.model_fields_set else ("items", "space")
+            yield problem(
+                f"{kind_of(table, part)!r} needs `items.space: {' or '.join(part.spaces)}` "
+                f"(it is {items.space}): change `users.{key}` or `items.space`",
+                where,
+            )
+
+    sizes = (
+        ("slate_size", ("slate_size",), scenario.slate_size, scenario),
+        ("awareness", ("discovery", "awareness"), discovery.awareness, discovery),
+    )
+    for key, loc, size, section in sizes:
+        if items.count is None or size <= items.count:
+            continue
+        if key in section.model_fields_set:
+            yield problem(f"must be at most the number of items, {items.count} (got {size})", loc)
+        else:
+            message = f"must be at least `{dotted(loc)}`, {size} (got {items.count})"
+            yield problem(message, ("items", "count"))
+
+    for place, round in enumerate(scenario.report.snapshots):
+        if round > scenario.rounds:
+            message = f"must be at most `rounds`, {scenario.rounds} (got {round})"
+            yield problem(message, ("report", "snapshots", place))
+
+
+def load_scenario(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    replicates: int | None = None,
+    data: str | None = None,
+) -> Scenario:
+    """Read and check a scenario file. All that is wrong with it is one ScenarioError.
+
+    `overrides` are `KEY=VALUE` texts as in `--set users.count=100`, `policies[2].factors=8` or
+    `policies.mf.factors=8` (by the arm's name); values are YAML. The others are the options of the same name.
+    """
+    source = read(path)
+    changes = [parse_override(text) for text in overrides]
+    if seed is not None:
+        changes.append(Override(f"--seed {seed}", ("seed",), seed))
+    if replicates is not None:
+        changes.append(Override(f"--replicates {replicates}", ("replicates",), replicates))
+    if data is not None:
+        if isinstance(source.values, dict) and "data" not in source.values:
+            raise ScenarioError([Fault(f"--data {data}", f"{source.name} has no `data:`: it uses no data")])
+        changes.append(Override(f"--data {data}", ("data", "path"), data))
+    return check(source, changes)
+
+
+def check(source: Source, overrides: Sequence[Override] = ()) -> Scenario:
+    """The scenario that a YAML text describes, after some changes to it."""
+    changed = apply(source, overrides, _defaults())
+    faults = list(source.faults)
+    try:
+        scenario = Scenario.model_validate(changed.values)
+    except ValidationError as error:
+        faults += faults_in(error, Scenario, changed)
+    if faults:
+        raise ScenarioError(faults)
+    return scenario
+
+
+def _defaults() -> dict[str, Any]:
+    """What stands in a section that a file leaves out."""
+    defaults = {key: field.default for key, field in Scenario.model_fields.items()}
+    return {key: held.model_dump(mode="json") for key, held in defaults.items() if isinstance(held, Section)}
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of scenario files, for editors."""
+    schema = Scenario.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,145 @@
+"""What the commands do: scenario in, run directory and report out, and clear words on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from simulator import runner
+from simulator.datasets import DATASETS, DatasetError
+from simulator.docs import PartDoc
+from simulator.faults import ScenarioError, did_you_mean
+from simulator.reference import GROUPS, catalogue, describe
+from simulator.report import NotARunDirectory, write_report
+from simulator.rundir import write_run
+from simulator.scenario import Scenario, load_scenario
+from simulator.world import load_data
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+"""Exit codes: the input is wrong; something broke; Ctrl-C."""
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _say(error: Exception) -> int:
+    _err.print(str(error), markup=False)
+    return BAD_INPUT
+
+
+def run_scenario(
+    file: Path, overrides: Sequence[str], seed: int | None, replicates: int | None, data_path: str | None,
+    out: Path | None, workers: int | None, quiet: bool,
+) -> int:
+    """Run a scenario file and write its report; return the exit code."""
+    try:
+        scenario = load_scenario(file, overrides, seed, replicates, data_path)
+        data = load_data(scenario)
+    except (ScenarioError, DatasetError) as error:
+        return _say(error)
+    started = datetime.now(UTC)
+    folder = out or Path("runs") / _slug(file.stem) / started.strftime("%Y%m%d-%H%M%S")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        _err.print(f"--out {folder}: is there already and not empty; name another folder", markup=False)
+        return BAD_INPUT
+    if data is not None and not quiet:
+        _out.print(f"{data.name}: {data.citation}\n{data.licence}", markup=False)
+    results = _run(scenario, data, workers, quiet)
+    write_run(folder, scenario, data, results, started)
+    if results.failure:
+        _err.print(results.failure, markup=False)
+    if results.rounds:
+        page = write_report(folder, scenario.report.formats)
+        whole = len(results.played) == len(runner.units(scenario))
+        _out.print(str(page) if quiet else f"{'Report' if whole else 'Partial run; its report'}: {page}", markup=False)
+    if results.interrupted:
+        _err.print(f"Interrupted. What was played until then is in {folder}.", markup=False)
+        return INTERRUPTED
+    return FAILED if results.failure else 0
+
+
+def _run(scenario: Scenario, data: object, workers: int | None, quiet: bool) -> runner.Results:
+    rounds = scenario.rounds + scenario.warmup
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"), TimeRemainingColumn(),
+        console=_err, disable=quiet,
+    ) as bar:
+        everything = bar.add_task("all runs", total=rounds * len(runner.units(scenario)))
+
+        def progress(unit: runner.Unit, round: int) -> None:
+            arm, replicate = unit
+            label = f"{scenario.policies[arm].name}, replicate {replicate + 1}/{scenario.replicates}, round {round}"
+            bar.update(everything, advance=1, description=label)
+
+        return runner.run(scenario, data, workers, progress)  # type: ignore[arg-type]
+
+
+def remake_report(folder: Path) -> int:
+    """Write the report of a run directory again."""
+    try:
+        page = write_report(folder)
+    except NotARunDirectory as error:
+        return _say(error)
+    _out.print(f"Report: {page}", markup=False)
+    return 0
+
+
+def validate_scenario(file: Path, overrides: Sequence[str], data_path: str | None) -> int:
+    """Check a scenario file."""
+    try:
+        scenario = load_scenario(file, overrides, data=data_path)
+    except ScenarioError as error:
+        return _say(error)
+    arms = ", ".join(arm.name for arm in scenario.policies)
+    _out.print(f"{file}: valid. {scenario.rounds} rounds, {scenario.replicates} replicates, arms: {arms}", markup=False)
+    return 0
+
+
+def list_kind(kind: str | None) -> int:
+    """List one table, or say which there are."""
+    groups = (*GROUPS, "datasets")
+    if kind is None:
+        _out.print("\n".join(f"filterbubble list {group}" for group in groups), markup=False)
+        return 0
+    if kind == "datasets":
+        rows = [(name, f"{source.description}. Pass {source.how}.") for name, source in DATASETS.items()]
+    elif kind in GROUPS:
+        rows = [(doc.kind, doc.summary) for doc in catalogue(kind)]
+    else:
+        _err.print(f"there is no list of {kind!r}{did_you_mean(kind, groups)}", markup=False)
+        return BAD_INPUT
+    width = max(len(name) for name, _ in rows)
+    for name, summary in rows:
+        _out.print(f"{name:<{width}}  {summary}", markup=False)
+    return 0
+
+
+def show_part(name: str) -> int:
+    """Print the documentation of every part of this name."""
+    try:
+        docs = describe(name)
+    except LookupError as error:
+        _err.print(str(error.args[0]), markup=False)
+        return BAD_INPUT
+    _out.print("\n\n".join(map(_page, docs)), markup=False)
+    return 0
+
+
+def _page(doc: PartDoc) -> str:
+    lines = [f"{doc.kind}  ({doc.group})", "", doc.text or doc.summary]
+    if doc.keys:
+        lines += ["", "Keys:"]
+        for key in doc.keys:
+            lines += [f"  {key.name}: {key.type}; default {key.default}", f"      {key.meaning}"]
+    if doc.source:
+        lines += ["", f"Source: {doc.source}"]
+    return "\n".join(lines)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w-]+", "-", text).strip("-") or "scenario"

@@ -1,0 +1,110 @@
+"""Builds what a scenario describes: users, items, and what had been consumed before the first round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from agents.catalog import Catalog, draw_catalog
+from agents.discovery import Discovery
+from agents.users import Users, trait
+from policies.log import Interactions
+from simulator.datasets import Dataset, load
+from simulator.draws import Draws
+from simulator.scenario import Scenario, Trait
+
+DEFAULT_USERS, DEFAULT_ITEMS = 1000, 500
+
+
+@dataclass
+class Beginning:
+    """The world of one replicate before its first round: the same for every arm."""
+
+    users: Users
+    catalog: Catalog
+    discovery: Discovery
+    past: Interactions              # a real log, oldest first; empty in a synthetic world
+
+
+def load_data(scenario: Scenario) -> Dataset | None:
+    """Read the real log that the scenario names, if it names one."""
+    if scenario.data is None:
+        return None
+    return load(
+        scenario.data.path, min_rating=scenario.data.min_rating,
+        max_users=scenario.users.count, max_items=scenario.items.count,
+    )
+
+
+def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
+    """Build the world of one replicate. Every draw is keyed by what it is for, so no part depends on another."""
+    catalog = _catalog(scenario, draws, data)
+    keys = scenario.users
+    count = len(data.user_labels) if data else keys.count or DEFAULT_USERS
+    seen = _topic_counts(data) if data else None
+    drawn = keys.interests.draw(count, catalog.topics.shape[1], seen, draws("interests").numpy())
+    interests = torch.from_numpy(drawn.interests.astype(np.float32))
+
+    def draw_trait(name: str, value: Trait) -> torch.Tensor:
+        return trait(value.mean, value.spread, count, draws(name).numpy())
+
+    activity = draw_trait("activity", keys.activity)
+    if data is not None:
+        activity = activity * _relative_activity(data)
+    users = Users(
+        ids=torch.arange(count),
+        interests=interests,
+        origin=interests.clone(),
+        trace=keys.drift.start(interests),
+        susceptibility=draw_trait("susceptibility", keys.susceptibility),
+        activity=activity,
+        adoption=draw_trait("adoption", keys.adoption),
+        group=torch.from_numpy(data.groups if data is not None and data.groups is not None else drawn.group),
+    )
+    return Beginning(users, catalog, Discovery(**scenario.discovery.model_dump()), _past(data))
+
+
+def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
+    keys, rng = scenario.items, draws("items").numpy()
+    if data is None:
+        return draw_catalog(
+            keys.count or DEFAULT_ITEMS, keys.topics, keys.concentration, keys.space, keys.quality,
+            keys.popularity_skew, keys.creators, rng,
+        )
+    topics = torch.from_numpy(data.topics)
+    popularity = np.bincount(data.items, minlength=len(topics)).astype(np.float64)
+    return Catalog(
+        space="simplex",
+        features=topics,
+        topics=topics,
+        quality=torch.from_numpy(rng.normal(0.0, keys.quality, len(topics)).astype(np.float32)),
+        salience=torch.from_numpy(popularity / popularity.sum()),
+        creator=torch.from_numpy(rng.integers(0, keys.creators, len(topics))),
+        titles=data.titles,
+        topic_names=data.topic_names,
+    )
+
+
+def _topic_counts(data: Dataset) -> np.ndarray:
+    """Return the topic mass (N, T) that each user consumed."""
+    counts = np.zeros((len(data.user_labels), data.topics.shape[1]))
+    np.add.at(counts, data.users, data.topics[data.items])
+    return counts
+
+
+def _relative_activity(data: Dataset) -> torch.Tensor:
+    """Return each user's number of interactions relative to that of a very active user (N,), in (0, 1].
+
+    Very active is the 95th percentile: relative to the one most active user, nearly everybody would be idle.
+    """
+    counts = np.bincount(data.users, minlength=len(data.user_labels))
+    return torch.from_numpy((counts / np.quantile(counts, 0.95)).clip(max=1).astype(np.float32))
+
+
+def _past(data: Dataset | None) -> Interactions:
+    if data is None:
+        empty = torch.zeros(0, dtype=torch.int64)
+        return Interactions(empty, empty, empty)
+    return Interactions(*(torch.from_numpy(column) for column in (data.users, data.items, data.times)))

@@ -89,7 +89,7 @@ class FeedbackLog:
     def interactions(self, since: int | None = None) -> Interactions:
         """Return all interactions, or those of round `since` and later."""
         empty = torch.zeros(0, dtype=torch.int64)
-        chunks = [chunk for chunk in self._chunks if since is None or len(chunk.rounds) and int(chunk.rounds[0]) >= since]
+        chunks = [chunk for chunk in self._chunks if since is None or (len(chunk.rounds) and int(chunk.rounds[0]) >= since)]
         if not chunks:
             return Interactions(empty, empty, empty)
         return Interactions(*(torch.cat(column) for column in zip(*chunks, strict=True)))

@@ -33,7 +33,7 @@ class Popularity(Policy):
     """Weight of an interaction relative to one of the round after it."""
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
-        users, taken, rounds = log.interactions()
+        _, taken, rounds = log.interactions()
         age = (rounds.max() - rounds) if len(rounds) else rounds
         weight = self.decay ** age.to(torch.float64)
         if self.window is not None:

@@ -9,7 +9,6 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-
 _LAST_RESORT = -1e6
 """Value of a seen item: below that of any unseen one, above that of what the slate already holds."""
 
@@ -17,7 +16,8 @@ _LAST_RESORT = -1e6
 class Reranker(Protocol):
     """Chooses and orders a slate from a policy's longer list. `candidates`: how long that list is."""
 
-    candidates: int
+    @property
+    def candidates(self) -> int: ...
 
     def rerank(self, items: Tensor, scores: Tensor, features: Tensor, k: int) -> Tensor: ...
 

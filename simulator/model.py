@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -172,7 +173,7 @@ def _value(name: str, model: FilterBubbleModel) -> float | None:
 def _segments(n_users: int, cohorts: int) -> list[slice]:
     """Cut rows 0 … n_users − 1 into so many contiguous segments, as equal as can be."""
     cuts = [n_users * c // cohorts for c in range(cohorts + 1)]
-    return [slice(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False) if stop > start]
+    return [slice(start, stop) for start, stop in pairwise(cuts) if stop > start]
 
 
 def _nearest(interests: Tensor) -> Tensor:

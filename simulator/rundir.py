@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas import DataFrame
 
-from policies.base import Policy
 from policies import POLICIES
+from policies.base import Policy
 from simulator.controls import CONTROLS, Control, Oracle, Organic
 from simulator.datasets import Dataset
 from simulator.measures import derive

@@ -24,7 +24,7 @@ Unit = tuple[int, int]
 Progress = Callable[[Unit, int], None]
 """Is told that a unit has played a round."""
 
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Two runs side by side with one thread each are three times faster than with two each."""
 
 
@@ -134,7 +134,8 @@ def _work(scenario: Scenario, data: Dataset | None, tasks: Any, messages: Any) -
     torch.set_num_threads(1)
     while (unit := tasks.get()) is not None:
         try:
-            played = play(scenario, data, *unit, lambda *told, unit=unit: messages.put(("round", unit, *told)))
+            arm, replicate = unit
+            played = play(scenario, data, arm, replicate, lambda *told, unit=unit: messages.put(("round", unit, *told)))
             messages.put(("played", unit, played))
         except Exception:
             messages.put(("failed", unit, _story(scenario, unit)))

@@ -32,6 +32,7 @@ def load_data(scenario: Scenario) -> Dataset | None:
     """Read the real log that the scenario names, if it names one."""
     if scenario.data is None:
         return None
+    assert scenario.data.path is not None       # a scenario without is refused at the door
     return load(
         scenario.data.path, min_rating=scenario.data.min_rating,
         max_users=scenario.users.count, max_items=scenario.items.count,

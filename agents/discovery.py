@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from annotated_types import Interval
 from scipy import stats
 from torch import Tensor
 
@@ -50,14 +48,9 @@ class Discovery:
     after Manski 1977 (Theory and Decision).
     """
 
-    share: Annotated[float, Interval(ge=0, le=1)] = 0.2
-    """Chance that an own find is still noticed when a slate is looked at."""
-
-    awareness: Annotated[int, Interval(ge=1)] = 30
-    """Items met per user and round."""
-
-    popularity_weight: Annotated[float, Interval(ge=0, le=1)] = 0.5
-    """Share of the finds that are met by salience; the rest are met by interest."""
+    share: float                    # in [0, 1]: chance that an own find is still noticed when a slate is looked at
+    awareness: int                  # ≥ 1: items met per user and round
+    popularity_weight: float        # in [0, 1]: share of the finds met by salience; the rest are met by interest
 
     def meet(self, users: Users, items: Catalog, sampler: ItemSampler, looks: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return finds (n, awareness) int64 and which of them are noticed (n, awareness) bool.

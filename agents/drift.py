@@ -70,7 +70,7 @@ class Assimilation:
     Lucherini et al. 2021 (T-RECS) and Krauth et al. 2020 (RecLab).
     """
 
-    rate: UnitInterval = 0.05
+    rate: UnitInterval = 0.03
     """η: share of the distance covered in one round."""
 
     spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere")

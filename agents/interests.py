@@ -39,7 +39,7 @@ class Dirichlet:
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), section 3.1, without their common base measure.
     """
 
-    concentration: Annotated[float, Gt(0)] = 0.3
+    concentration: Annotated[float, Gt(0)] = 0.15
     """Concentration per topic; small = few topics each, large = everybody likes everything."""
 
     spaces: ClassVar[tuple[Space, ...]] = ("simplex",)

@@ -19,10 +19,11 @@ from policies.ranking import top_k
 from simulator.controls import best_unseen
 from simulator.datasets import Dataset
 from simulator.draws import Draws
-from simulator.measures import Recorder
+from simulator.measures import Recorder, select
 from simulator.platform import Platform, Slates
 from simulator.rounds import Round, World
 from simulator.scenario import Arm, Scenario
+from simulator.threads import one_thread
 from simulator.world import begin
 
 FOCAL_USERS = 10
@@ -68,7 +69,7 @@ class FilterBubbleModel(mesa.Model):
         self.exposures = torch.zeros(len(self.catalog), dtype=torch.int64)      # per item, rounds 1 …
         self.takes = torch.zeros(len(self.catalog), dtype=torch.int64)
         self.datacollector = mesa.DataCollector(
-            model_reporters={"round": "round"} | {name: partial(_value, name) for name in self._new_recorder().names}
+            model_reporters={"round": "round"} | {name: partial(_value, name) for name in select(scenario.measures.names)}
         )
 
     def step(self) -> None:
@@ -123,7 +124,8 @@ class FilterBubbleModel(mesa.Model):
         if self.round in {0, last, *self.scenario.report.snapshots}:
             self.snapshots.append((self.round, interests.clone()))
         if self.round % self.scenario.measures.every == 0 or self.round == last:
-            self.values = self.recorder.observe(happened)
+            with one_thread():
+                self.values = self.recorder.observe(happened)
             self.trajectory.append((self.round, self.values))
             self.datacollector.collect(self)
         else:
@@ -138,7 +140,7 @@ class FilterBubbleModel(mesa.Model):
             creators=self.catalog.creator,
             interests=mixture(self.users.interests, self.catalog.space).clone(),
             popularity=torch.bincount(self.past.items, minlength=len(self.catalog)),
-            neighbours=_nearest(self.users.interests),
+            neighbours=_nearest(self.users.interests) if keys.pairs == "nearest" else None,
         )
         recorder = Recorder(
             world, keys.names, None if keys.window == "cumulative" else keys.window, keys.panel, keys.pairs,

@@ -17,7 +17,7 @@ class World:
     creators: Tensor                # (M,) int64 creator ids, 0 … n_creators − 1
     interests: Tensor               # (N, T) float32, rows on the simplex: the users' interests at round 0
     popularity: Tensor              # (M,) int64: distinct users who had consumed each item by round 0
-    neighbours: Tensor              # (N,) int64: each user's nearest other user by the interests of round 0
+    neighbours: Tensor | None       # (N,) int64: each user's nearest other user by the interests of round 0, if asked for
 
 
 @dataclass(frozen=True)

@@ -134,13 +134,13 @@ class ItemKeys(Section):
     topics: Annotated[int, Interval(ge=2, le=10_000)] = 20
     """Number of topics; on the sphere twice its dimensions. With data, the data's genres are the topics."""
 
-    concentration: Annotated[float, Interval(gt=0)] = 0.1
+    concentration: Annotated[float, Interval(gt=0)] = 0.02
     """Dirichlet concentration per topic of an item; small = items of one topic, large = of all topics."""
 
     space: Space = "simplex"
     """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel."""
 
-    quality: NonNegative = 0.1
+    quality: NonNegative = 0.05
     """Standard deviation of the items' quality, in units of utility."""
 
     popularity_skew: NonNegative = 1.0
@@ -154,13 +154,13 @@ class DiscoveryKeys(Section):
     """What users find without the recommender."""
 
     share: UnitInterval = 0.2
-    """Chance to notice an item that one is aware of, in a round with a slate."""
+    """Chance that an own find is still noticed when a slate is looked at; without a slate all are considered."""
 
-    awareness: Count = 30
-    """Number of items that a user is aware of."""
+    awareness: Count = 20
+    """Items that each user meets by herself in a round."""
 
     popularity_weight: UnitInterval = 0.5
-    """What makes a user aware of an item: 0 = her interests, 1 = its popularity."""
+    """Share of the finds that are met by how well known they are; the rest are met by the user's interests."""
 
 
 class DataKeys(Section):

@@ -1,4 +1,7 @@
-"""Training is done on one thread: sums in another order would give other weights on another number of cores."""
+"""Sums taken in another order give other last digits, so what sums over users or batches runs on one thread.
+
+Scores, choices and drift are computed row by row and keep all threads: their rows come out the same on any number.
+"""
 
 from __future__ import annotations
 

@@ -67,6 +67,8 @@ def draw_frame(world: World, panel: int, pairs: Pairs, pair_sample: int, seed: i
     if pairs == "all":
         return Frame(world, members, None)
     if pairs == "nearest":
+        if world.neighbours is None:
+            raise ValueError("world.neighbours: needed for pairs: nearest")
         return Frame(world, members, torch.stack([torch.arange(n), world.neighbours]))
     if pairs == "sample":
         return Frame(world, members, sample_pairs(n, pair_sample, for_pairs))
@@ -84,7 +86,7 @@ def sample_pairs(n: int, size: int, rng: np.random.Generator) -> Tensor:
 
 def check(world: World) -> None:
     n, m = len(world.interests), len(world.topics)
-    for name, length in {"features": m, "creators": m, "popularity": m, "neighbours": n}.items():
+    for name, length in {"features": m, "creators": m, "popularity": m}.items():
         if len(getattr(world, name)) != length:
             raise ValueError(f"world.{name}: expected {length} rows, got {len(getattr(world, name))}")
     if world.interests.shape[1] != world.topics.shape[1]:
@@ -95,5 +97,8 @@ def check(world: World) -> None:
         raise ValueError(
             f"world.popularity: counts distinct users, so at most {n} (got {int(world.popularity.max())})"
         )
-    if (world.neighbours == torch.arange(n)).any():
-        raise ValueError("world.neighbours: a user is listed as her own neighbour")
+    if world.neighbours is not None:
+        if len(world.neighbours) != n:
+            raise ValueError(f"world.neighbours: expected {n} rows, got {len(world.neighbours)}")
+        if (world.neighbours == torch.arange(n)).any():
+            raise ValueError("world.neighbours: a user is listed as her own neighbour")

@@ -402,9 +402,9 @@ WRONG = [
         "at most the number of items, 500 (got 501)",
     ),
     (
-        "title: t\npolicies: [mf]\nitems: {count: 20}",
+        "title: t\npolicies: [mf]\nitems: {count: 12}",
         "3:16: items.count",
-        "at least `discovery.awareness`, 30 (got 20)",
+        "at least `discovery.awareness`, 20 (got 12)",
     ),
     (
         "title: t\npolicies: [mf]\nrounds: 5\nreport: {snapshots: [1, 6]}",

@@ -64,7 +64,7 @@ class SASRec(Policy):
         if not (self.warm and hasattr(self, "network_")):
             self.network_ = Transformer(log.n_items, self.max_length, self.hidden, self.layers, self.heads, self.dropout)
             self.network_.initialise(rng)
-        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=(0.9, 0.98))
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=(0.9, 0.98), fused=True)
         learners = (log.counts() >= 2).nonzero()[:, 0]
         for _ in range(self.epochs):
             total, targets = 0.0, 0

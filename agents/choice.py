@@ -61,7 +61,7 @@ def take_in_order(values: Tensor, threshold: Tensor, utility: Tensor, menu: Menu
     """Each user takes the item of highest value, then the next, while the value exceeds her threshold.
 
     `values` (n, c), `threshold` (n,). The same item twice on the menu is one item: taken once, and credited to
-    the slate if the slate showed it.
+    the slate if she considered it there.
     """
     values = values.clone()
     taken_items, taken, from_slate, taken_utility = [], [], [], []
@@ -70,7 +70,7 @@ def take_in_order(values: Tensor, threshold: Tensor, utility: Tensor, menu: Menu
         place = place[:, None]
         item = menu.items.gather(1, place)
         same = menu.items == item
-        in_slate = (same & (values == best[:, None]))[:, : menu.slate_size].any(1)
+        in_slate = (same & (values > _NEVER))[:, : menu.slate_size].any(1)
         takes_it = best > threshold
         taken_items.append(item[:, 0])
         taken.append(takes_it)

@@ -43,7 +43,8 @@ class UserCohort(mesa.Agent):
         """Each active user examines her slate and what she finds by herself, and takes some items or nothing.
 
         `slate` (n, k) int64 item ids, best first (k = 0: no recommender); `shown` (n,) bool: was given a slate;
-        `active` (n,) bool. Nobody takes the same item twice.
+        `active` (n,) bool. Nobody takes the same item twice. A recommender shows an item again only to users whom it has
+        fewer than k others to show: to them, it is as if that place of the slate were empty.
         """
         users = self.users
         looks = shown & (draws("look").uniform(users.ids) < users.adoption)
@@ -51,11 +52,12 @@ class UserCohort(mesa.Agent):
         noticed &= active[:, None]
         rows, slots = noticed.nonzero(as_tuple=True)
         noticed[rows, slots] = ~self.memory.contains(rows, finds[rows, slots])
-        menu = Menu(
-            items=torch.cat([slate, finds], 1),
-            offered=torch.cat([looks[:, None].expand(slate.shape), noticed], 1),
-            slate_size=slate.shape[1],
-        )
+        k = slate.shape[1]
+        offered = looks[:, None].repeat(1, k)
+        few_left = offered & (self.memory.counts > len(self.catalog) - k)[:, None]
+        rows, places = few_left.nonzero(as_tuple=True)
+        offered[rows, places] = ~self.memory.contains(rows, slate[rows, places])
+        menu = Menu(torch.cat([slate, finds], 1), torch.cat([offered, noticed], 1), slate_size=k)
         return self.choice_model.choose(users, self.catalog, menu, self.takes, draws)
 
     def remember(self, users: Tensor, items: Tensor) -> None:

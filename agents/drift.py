@@ -22,7 +22,7 @@ UnitInterval = Annotated[float, Interval(ge=0, le=1)]
 
 
 class Drifted(NamedTuple):
-    """New interests (n, d), and the model's own memory (n, d) for the next round."""
+    """New interests (n, d), and the model's own memory for the next round: (n, …), as `start` made it."""
 
     interests: Tensor
     trace: Tensor
@@ -41,6 +41,12 @@ class DriftModel(Protocol):
 def _sum_taken(items: Catalog, choice: Choice) -> Tensor:
     """Return Σ_j z_j over the items that each user took (n, d)."""
     return (items.features[choice.items] * choice.taken[..., None]).sum(1)
+
+
+def _mean_taken(items: Catalog, choice: Choice) -> tuple[Tensor, Tensor]:
+    """Return z̄ over the items that each user took (n, d), zeros where she took nothing, and their number (n, 1)."""
+    count = choice.taken.sum(1, keepdim=True)
+    return _sum_taken(items, choice) / count.clamp(min=1), count
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,7 @@ class Assimilation:
         return torch.zeros(len(interests), 0)
 
     def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted:
-        count = choice.taken.sum(1, keepdim=True)
-        target = _sum_taken(items, choice) / count.clamp(min=1)
+        target, count = _mean_taken(items, choice)
         step = self.rate * users.susceptibility[:, None]
         moved = users.interests + step * (target - users.interests)
         if items.space == "sphere":
@@ -120,6 +125,8 @@ class Reinforcement:
     """What is taken grows stronger; what is not is slowly forgotten.
 
     Propensities q ← (1 − φ) q + η s_u Σ z over the items taken; interests θ = q / Σ_t q_t. They start at q = θ_0.
+    Remembered are θ and the total Q = Σ_t q_t, not q, which vanishes when nothing is taken for long: with n items of
+    mean z̄ taken, Q ← (1 − φ) Q + η s_u n and θ ← θ + (η s_u n / Q)(z̄ − θ).
 
     Source: Roth & Erev 1995 (Games and Economic Behavior), reinforcement with gradual forgetting.
     """
@@ -133,13 +140,13 @@ class Reinforcement:
     spaces: ClassVar[tuple[Space, ...]] = ("simplex",)
 
     def start(self, interests: Tensor) -> Tensor:
-        return interests.clone()
+        return torch.ones(len(interests), 1)
 
     def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted:
-        gain = self.rate * users.susceptibility[:, None] * _sum_taken(items, choice)
-        # The floor keeps the propensities of someone who takes nothing for thousands of rounds from vanishing.
-        propensity = ((1 - self.forgetting) * users.trace + gain).clamp(min=1e-30)
-        return Drifted(propensity / propensity.sum(1, keepdim=True), propensity)
+        target, count = _mean_taken(items, choice)
+        gain = self.rate * users.susceptibility[:, None] * count
+        total = ((1 - self.forgetting) * users.trace + gain).clamp(min=1e-30)   # 0 / 0 when all is forgotten
+        return Drifted(users.interests + gain / total * (target - users.interests), total)
 
 
 @dataclass(frozen=True)
@@ -166,8 +173,9 @@ class Satiation:
 
     def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted:
         satiation = self.retention * (users.trace + _sum_taken(items, choice))
-        weight = users.origin * torch.exp(-self.strength * users.susceptibility[:, None] * satiation)
-        return Drifted(weight / weight.sum(1, keepdim=True), satiation)
+        # A softmax of logarithms, because the plain product can be 0 in every topic.
+        weariness = self.strength * users.susceptibility[:, None] * satiation
+        return Drifted((users.origin.log() - weariness).softmax(1), satiation)
 
 
 DRIFTS: dict[str, type[DriftModel]] = {

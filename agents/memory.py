@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_PLACES = 32
+"""Remembered items compared at once."""
+
 
 class Memory:
     """The items that each user has taken, in order: an append-only ragged array in a padded block.
@@ -34,9 +37,13 @@ class Memory:
     def contains(self, rows: Tensor, items: Tensor) -> Tensor:
         """Return a bool (b,): has user rows[j] taken items[j]?"""
         found = torch.zeros(len(rows), dtype=torch.bool)
-        if not len(rows):
-            return found
         items, counts = items.to(torch.int32), self.counts[rows]
-        for place in range(int(counts.max())):       # column by column: no (b, capacity) copy of the memory
-            found |= (self.items[rows, place] == items) & (place < counts)
+        open_ = torch.arange(len(rows))                 # those whose memory reaches this far: few, far back
+        for start in range(0, self.items.shape[1], _PLACES):
+            open_ = open_[counts[open_] > start]
+            if not len(open_):
+                break
+            remembered = self.items[rows[open_], start : start + _PLACES]
+            real = torch.arange(start, start + remembered.shape[1]) < counts[open_, None]
+            found[open_] |= ((remembered == items[open_, None]) & real).any(1)
         return found

@@ -16,7 +16,7 @@ class Users:
     ids: Tensor                     # (N,) int64: what draws are keyed by
     interests: Tensor               # (N, d) float32, rows of the space: θ_u
     origin: Tensor                  # (N, d) float32: θ_u before anything happened
-    trace: Tensor                   # (N, d) float32: what the drift model remembers (propensity, satiation); see drift.py
+    trace: Tensor                   # (N, …) float32: what the drift model remembers (propensity, satiation); see drift.py
     susceptibility: Tensor          # (N,) float32 in [0, 1]: share of the drift rate that applies to the user
     activity: Tensor                # (N,) float32 in [0, 1]: chance to be on the platform in a round
     adoption: Tensor                # (N,) float32 in [0, 1]: chance to look at the slate when on the platform

@@ -42,7 +42,7 @@ class Stream:
     def bits(self, users: Tensor, items: Tensor | int = 0) -> Tensor:
         """Return int64 words, one per broadcast pair of user id and item id (or slot, or position)."""
         user_words = _mix(users * _GOLDEN + self.key)           # (…,) hashed before the items are spread out
-        return _mix(user_words + (items + 1) * _GOLDEN)
+        return _mix(user_words + (torch.as_tensor(items) + 1) * _GOLDEN)    # a tensor wraps around; an int would not
 
     def uniform(self, users: Tensor, items: Tensor | int = 0) -> Tensor:
         """Return float32 draws from U(0, 1), both ends excluded."""

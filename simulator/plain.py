@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any
 
 from policies import POLICIES
@@ -57,7 +57,7 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
 
 
 def _arm(arm: Arm, slate_size: int) -> str:
-    text = f"Arm “{arm.name}”: {_part(arm.policy)}"
+    text = f"Arm “{arm.name}”: {_part(arm.policy, only_changed=True)}"
     if isinstance(arm.policy, Policy) and arm.policy.trains:
         text += " Trained once, before round 1." if arm.frozen else f" Retrained every {_count(arm.retrain_every, 'round')}."
     if arm.rerank is not None:
@@ -69,12 +69,12 @@ def _arm(arm: Arm, slate_size: int) -> str:
     return text
 
 
-def _part(part: Any) -> str:
-    """What the part does, and its settings."""
+def _part(part: Any, only_changed: bool = False) -> str:
+    """What the part does, and its settings: all, or those that are not the default."""
     settings = [
-        f"{field.name.replace('_', ' ')} {_value(getattr(part, field.name))}"
-        for field in fields(part)
-        if field.init and field.default is not MISSING
+        f"{name.replace('_', ' ')} {_value(value)}"
+        for name, value, default in ((f.name, getattr(part, f.name), f.default) for f in fields(part) if f.init)
+        if not (only_changed and value == default)
     ]
     return summary(type(part)).rstrip(".") + (f" ({', '.join(settings)})." if settings else ".")
 

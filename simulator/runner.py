@@ -6,6 +6,7 @@ import multiprocessing as mp
 import os
 import queue
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+from simulator.allocator import keep_freed_memory
 from simulator.datasets import Dataset
 from simulator.play import Played, play
 from simulator.scenario import Scenario
@@ -61,6 +63,7 @@ def run(scenario: Scenario, data: Dataset | None, workers: int | None, progress:
     Which process plays a unit changes nothing in it: draws are keyed, and whatever depends on the number of threads runs on
     one. `workers`: processes; None = one per core, but not more than units.
     """
+    keep_freed_memory()
     todo = units(scenario)
     workers = min(workers or os.cpu_count() or 1, len(todo))
     results = Results(workers=workers, threads=1 if workers > 1 else torch.get_num_threads())
@@ -105,8 +108,9 @@ def _play_in_processes(
             context.Process(target=_work, args=(scenario, data, tasks, messages), daemon=True)
             for _ in range(results.workers)
         ]
-        for process in processes:
-            process.start()
+        with _ctrl_c_is_ours():
+            for process in processes:
+                process.start()
     try:
         while len(results.played) < len(todo):
             try:
@@ -130,8 +134,8 @@ def _play_in_processes(
 
 
 def _work(scenario: Scenario, data: Dataset | None, tasks: Any, messages: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C is the parent's to handle
     torch.set_num_threads(1)
+    keep_freed_memory()
     while (unit := tasks.get()) is not None:
         try:
             arm, replicate = unit
@@ -145,6 +149,19 @@ def _work(scenario: Scenario, data: Dataset | None, tasks: Any, messages: Any) -
 def _story(scenario: Scenario, unit: Unit) -> str:
     arm, replicate = unit
     return f"arm {scenario.policies[arm].name!r}, replicate {replicate}:\n{traceback.format_exc()}"
+
+
+@contextmanager
+def _ctrl_c_is_ours() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C from their first moment on: what is ignored stays so in a new process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield                                           # only the main thread may say what signals do
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

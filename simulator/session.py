@@ -47,6 +47,11 @@ def run_scenario(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         _err.print(f"--out {folder}: is there already and not empty; name another folder", markup=False)
         return BAD_INPUT
+    try:
+        write_run(folder, scenario, data, runner.Results(), started)     # says "not finished" if nothing else gets written
+    except OSError as error:
+        _err.print(f"--out {folder}: cannot be written to: {error.strerror}", markup=False)
+        return BAD_INPUT
     if data is not None and not quiet:
         _out.print(f"{data.name}: {data.citation}\n{data.licence}", markup=False)
     results = _run(scenario, data, workers, quiet)

@@ -38,40 +38,44 @@ def diversity_partition(shares: Tensor, entropies: Tensor | None = None) -> Part
     return Partition(alpha, gamma / alpha, gamma)
 
 
-def jaccard_of_pairs(a: Tensor, b: Tensor, n_items: int) -> float | None:
-    """Mean over pairs of |A ∩ B| / |A ∪ B|, A and B the *sets* of items in row r of `a` and of `b`. 0 … 1.
+def item_sets(items: Tensor, n_items: int) -> scipy.sparse.csr_array:
+    """The *sets* of items in the rows of `items` (N, L) as a 0/1 matrix (N, n_items).
 
-    (P, L) and (P, L′) item ids in any order, repeats allowed; id `n_items` marks an empty place. Pairs in
-    which both sets are empty are left out; None when all are. Chaney et al. (2018).
+    Ids in any order, repeats allowed; id `n_items` marks an empty place.
     """
-    # Key 2·item + side: once sorted, an item of both sets is one step from an even key to the next odd one
-    keys = np.concatenate([a.numpy().astype(np.int64) * 2, b.numpy().astype(np.int64) * 2 + 1], axis=1)
-    if 2 * n_items + 1 <= np.iinfo(np.int32).max:
-        keys = keys.astype(np.int32)                                # sorts twice as fast
-    keys.sort(axis=1)
-    real = keys < 2 * n_items
-    before = np.pad(keys[:, :-1], ((0, 0), (1, 0)), constant_values=-2)     # −2 >> 1 = −1: no item
-    shared = (real & (keys & 1 == 1) & (keys - before == 1)).sum(1)
-    union = (real & (keys >> 1 != before >> 1)).sum(1)
+    ids = items.numpy().astype(np.int64)
+    users, places = np.nonzero(ids < n_items)
+    ones = np.ones(len(users), dtype=np.int32)
+    sets = scipy.sparse.csr_array((ones, (users, ids[users, places])), shape=(len(ids), n_items))
+    sets.sum_duplicates()
+    sets.data[:] = 1                                                # a repeat counts once
+    return sets
+
+
+def jaccard_of_pairs(items: Tensor, n_items: int, first: Tensor, second: Tensor) -> float | None:
+    """Mean over pairs of |A ∩ B| / |A ∪ B|, A and B the sets of items of two users. 0 … 1.
+
+    `items` (N, L) as in `item_sets`; `first`, `second` (P,) rows of it. Pairs in which both sets are empty are
+    left out; None when all are. Chaney et al. (2018).
+    """
+    sets = item_sets(items, n_items)
+    sizes = np.diff(sets.indptr)
+    a, b = first.numpy(), second.numpy()
+    shared = np.asarray(sets[a].multiply(sets[b]).sum(axis=1)).ravel()
+    union = sizes[a] + sizes[b] - shared
     if not union.any():
         return None
     return float(np.mean(shared[union > 0] / union[union > 0]))
 
 
 def jaccard_of_all_pairs(items: Tensor, n_items: int) -> float | None:
-    """As `jaccard_of_pairs`, over all pairs of different users, exactly. `items` (N, L), `n_items` = empty.
+    """As `jaccard_of_pairs`, over all pairs of different users, exactly.
 
     Sparse products in blocks of rows: time grows with the number of pairs that share an item, so at most
     with N².
     """
     n = len(items)
-    users, places = np.nonzero(items.numpy() < n_items)
-    took = scipy.sparse.csr_array(
-        (np.ones(len(users), dtype=np.int64), (users, items.numpy()[users, places].astype(np.int64))),
-        shape=(n, n_items),
-    )
-    took.sum_duplicates()
-    took.data[:] = 1                                                # sets: a repeat counts once
+    took = item_sets(items, n_items)
     sizes = np.diff(took.indptr)
     empty = int((sizes == 0).sum())
     pairs = n * (n - 1) // 2 - empty * (empty - 1) // 2

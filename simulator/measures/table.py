@@ -184,10 +184,10 @@ def diet_measures(diet: Literal["exposure", "consumption"]) -> list[Measure]:
 
 
 def mean_jaccard(o: Observation) -> float | None:
+    items = o.items.now(torch.arange(o.frame.n_users))
     if o.frame.pairs is None:
-        return between.jaccard_of_all_pairs(o.items.now(torch.arange(o.frame.n_users)), o.frame.n_items)
-    first, second = o.frame.pairs
-    return between.jaccard_of_pairs(o.items.now(first), o.items.now(second), o.frame.n_items)
+        return between.jaccard_of_all_pairs(items, o.frame.n_items)
+    return between.jaccard_of_pairs(items, o.frame.n_items, *o.frame.pairs)
 
 
 # ---- exposure.*: single slates

@@ -1,16 +1,12 @@
-"""The loop's standing promises: keyed draws, paired arms, one cohort or many, sanity of the science."""
+"""The loop's standing promises: paired arms, one cohort or many, sanity of the science."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from scipy import stats
 
-from simulator.draws import Draws
 from simulator.model import FilterBubbleModel
 from simulator.scenario import Scenario
 
@@ -31,26 +27,6 @@ def play(scenario: Scenario, arm: int = 0) -> list[tuple[int, dict[str, float]]]
         return model.run().trajectory
     finally:
         model.close()
-
-
-def test_draws_are_uniform_over_users_items_rounds_and_decisions():
-    users, items = torch.arange(400)[:, None], torch.arange(300)
-    draws = Draws(3).at(5)
-    x = draws("choice").uniform(users, items).numpy()
-    assert x.min() > 0
-    assert x.max() < 1
-    assert stats.kstest(x.ravel(), "uniform").pvalue > 1e-3
-    for other in (draws("look"), Draws(3).at(6)("choice"), Draws(3, 1).at(5)("choice"), Draws(4).at(5)("choice")):
-        y = other.uniform(users, items).numpy()
-        assert abs(stats.pearsonr(x.ravel(), y.ravel()).statistic) < 4 / np.sqrt(x.size)
-    neighbours = [stats.pearsonr(x[:-1].ravel(), x[1:].ravel()), stats.pearsonr(x[:, :-1].ravel(), x[:, 1:].ravel())]
-    assert all(abs(r.statistic) < 4 / np.sqrt(x.size) for r in neighbours)
-
-
-def test_a_draw_does_not_depend_on_the_block_it_is_drawn_in():
-    stream = Draws(3)("choice")
-    whole = stream.gumbel(torch.arange(50)[:, None], torch.arange(20))
-    assert torch.equal(whole[7:9, 3:5], stream.gumbel(torch.arange(7, 9)[:, None], torch.arange(3, 5)))
 
 
 SASREC = {"kind": "sasrec", "hidden": 8, "epochs": 2}

@@ -51,7 +51,7 @@ def test_jaccard_equals_a_loop_over_sets(data: st.DataObject, n: int, m: int, pl
     expected = brute_jaccard([(sets[u], sets[v]) for u, v in pairs])
     first, second = torch.tensor(pairs).T
     for value in (
-        between.jaccard_of_pairs(items[first], items[second], m),
+        between.jaccard_of_pairs(items, m, first, second),
         between.jaccard_of_all_pairs(items, m),
     ):
         assert (value is None) == (expected is None)
@@ -59,9 +59,9 @@ def test_jaccard_equals_a_loop_over_sets(data: st.DataObject, n: int, m: int, pl
 
 
 def test_jaccard_compares_sets_whatever_the_order_and_the_repeats() -> None:
-    a = torch.tensor([[5, 0, 3], [1, 1, 9]])
-    b = torch.tensor([[3, 5, 0, 9], [1, 2, 9, 9]])  # 9 = empty
-    assert between.jaccard_of_pairs(a, b, 9) == pytest.approx((1 + 1 / 2) / 2)
+    items = torch.tensor([[5, 0, 3, 9], [3, 5, 0, 9], [1, 1, 9, 9], [1, 2, 9, 9]])  # 9 = empty
+    first, second = torch.tensor([0, 2]), torch.tensor([1, 3])
+    assert between.jaccard_of_pairs(items, 9, first, second) == pytest.approx((1 + 1 / 2) / 2)
 
 
 def test_all_pairs_runs_over_more_than_one_block(monkeypatch: pytest.MonkeyPatch) -> None:

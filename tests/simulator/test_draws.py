@@ -29,6 +29,27 @@ def uncorrelated(x: Tensor, y: Tensor) -> bool:
     return r.pvalue > ALPHA and stats.chisquare(bins).pvalue > ALPHA
 
 
+def splitmix64(state: int) -> int:
+    """The finaliser of SplitMix64 in whole numbers, as in its published C."""
+    z = state % 2**64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+def test_the_hash_is_splitmix64_over_the_item_of_splitmix64_over_the_user():
+    golden = 0x9E3779B97F4A7C15
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423]     # the generator's first, from 1234567
+    assert [splitmix64(1234567 + n * golden) for n in (1, 2, 3)] == published
+    users, items = torch.tensor([0, 1, 77, 2**40]), torch.tensor([0, 1, 5, 10**6])
+    for key in (0, 1, -1, 2**62 + 12345, -(2**63)):
+        expected = [
+            [splitmix64(splitmix64(u * golden + key) + (i + 1) * golden) for i in items.tolist()] for u in users.tolist()
+        ]
+        got = Stream(key).bits(users[:, None], items)
+        assert [[word % 2**64 for word in row] for row in got.tolist()] == expected
+
+
 def test_uniform_is_uniform():
     x = STREAM.uniform(USERS, ITEMS)
     assert x.shape == (400, 300)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import gc
+import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from agents.cohort import FocalUser, UserCohort
 from simulator.model import FilterBubbleModel
+from simulator.platform import Platform
 from simulator.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +60,60 @@ def test_the_oracle_is_most_useful_and_popularity_concentrates():
     last = [play(scenario, arm)[-1][1] for arm in range(4)]
     assert last[3]["utility.per_user"] == max(values["utility.per_user"] for values in last)
     assert last[1]["exposure.gini"] < last[2]["exposure.gini"]
+
+
+def test_shown_one_topic_interests_converge_there_at_the_closed_form_rate():
+    rate, rounds = 0.1, 12
+    users = {"count": 90, "drift": {"kind": "assimilation", "rate": rate}, "choice": {"kind": "best", "outside_utility": -1}}
+    scenario = small(["random"], rounds=rounds, warmup=0, users=users)
+    model = FilterBubbleModel(scenario, scenario.policies[0])
+    only = torch.zeros(5)
+    only[2] = 1
+    model.catalog.topics[:] = model.catalog.features[:] = only       # every item is about topic 2, and everybody takes one
+    before = model.users.interests.clone()
+    model.run()
+    expected = only + (1 - rate) ** rounds * (before - only)
+    torch.testing.assert_close(model.users.interests, expected)
+    model.close()
+
+
+def test_without_recommender_and_drift_windowed_alpha_stays():
+    """The length artefact: a chooser who never changes must not seem to."""
+    scenario = small(
+        ["organic"], rounds=60, warmup=10, users={"count": 1500, "drift": "none"},
+        items={"count": 5000, "topics": 8}, measures={"names": ["consumption.alpha"], "window": 10},
+    )
+    alpha = np.array([values["consumption.alpha"] for _, values in play(scenario)])
+    early, late = alpha[:20].mean(), alpha[-20:].mean()
+    assert abs(late - early) < 0.02 * early
+
+
+def test_mesa_sees_rounds_agents_and_values():
+    scenario = small(["random"], users={"count": 70, "cohorts": 3})
+    model = FilterBubbleModel(scenario, scenario.policies[0]).run()
+    table = model.datacollector.get_model_vars_dataframe()
+    assert table["round"].tolist() == list(range(9))
+    assert table["consumption.alpha"].tolist() == [values["consumption.alpha"] for _, values in model.trajectory]
+    assert table["exposure.gini"].isna().tolist() == [True] + [False] * 8
+    assert len(model.agents_by_type[UserCohort]) == 3
+    assert len(model.agents_by_type[Platform]) == 1
+    focal = model.agents_by_type[FocalUser]
+    assert len(focal) == 10
+    log = model.platform.log.history(torch.tensor([0, 69]))
+    first = next(iter(focal))
+    assert first.taken == log.items[0][log.present[0]].tolist()
+    assert torch.equal(first.interests, model.users.interests[0])
+    model.close()
+
+
+def test_a_closed_model_is_let_go():
+    scenario = small(["random"], rounds=1)
+    model = FilterBubbleModel(scenario, scenario.policies[0])
+    seen = weakref.ref(model)
+    model.close()
+    del model
+    gc.collect()
+    assert seen() is None
 
 
 def test_zero_adoption_is_the_organic_arm():

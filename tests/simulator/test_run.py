@@ -30,7 +30,12 @@ items: {count: 50, topics: 5}
 discovery: {awareness: 10}
 measures: {names: [consumption.alpha, consumption.mean_jaccard, exposure.gini, interests.*, utility.*]}
 report: {formats: [svg], snapshots: [3], log: true}
-policies: [organic, popularity, {kind: mf, factors: 4, retrain_every: 2}, {kind: mf, name: frozen, factors: 4, frozen: true}, oracle]
+policies:
+  - organic
+  - popularity
+  - {kind: mf, factors: 4, retrain_every: 2}
+  - {kind: mf, name: frozen, factors: 4, frozen: true}
+  - oracle
 """
 
 
@@ -119,7 +124,8 @@ def test_an_arm_or_a_measure_more_or_a_replicate_less_changes_nothing_else(run: 
 
 
 def test_another_seed_gives_another_run(run: Path, scenario: Path, tmp_path: Path):
-    assert command("run", scenario, "--out", tmp_path / "b", "--seed", 5, "--replicates", 1, "--workers", 1, "-q").exit_code == 0
+    options = ("--seed", 5, "--replicates", 1, "--workers", 1, "-q")
+    assert command("run", scenario, "--out", tmp_path / "b", *options).exit_code == 0
     values = [pd.read_parquet(folder / "trajectory.parquet")["value"].iloc[0] for folder in (run, tmp_path / "b")]
     assert values[0] != values[1]
 
@@ -168,9 +174,9 @@ def test_what_there_is_can_be_listed_and_shown():
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys; from simulator.__main__ import app; print([m for m in ('torch', 'mesa', 'pandas') if m in sys.modules])"
+    code = "import sys; from simulator.__main__ import app; print({'torch', 'mesa', 'pandas'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "[]"
+    assert out.strip() == "set()"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")

@@ -26,18 +26,22 @@ def lists(rows: Tensor, columns: Tensor, n_rows: int) -> Lists:
 
 
 def solve(
-    known: Lists, other: Tensor, unobserved_weight: float, ridge: Tensor, pull: Tensor | None = None
+    known: Lists, other: Tensor, unobserved_weight: float, ridge: Tensor,
+    extra: Tensor | None = None, pull: Tensor | None = None,
 ) -> Tensor:
     """Return the factors (n_rows, d) that minimise the loss with the other side's factors (n, d) fixed.
 
-    Row r minimises Σ_{c known} (w·x_c − 1)² + α_0 Σ_c (w·x_c)² + ridge_r ‖w‖² − 2 w·pull_r, that is
-    (Σ x xᵀ + α_0 XᵀX + ridge_r I) w = Σ x + pull_r. Rows without interactions get the solution of that too: 0 without pull.
+    Row r minimises Σ_{c known} (w·x_c − 1)² + α_0 Σ_c (w·x_c)² + ridge_r ‖w‖² + w·extra w − 2 w·pull_r, that is
+    (Σ x xᵀ + α_0 XᵀX + ridge_r I + extra) w = Σ x + pull_r; `extra` is (d, d), `pull` (n_rows, d), both 0 by default. Rows
+    without interactions get the solution of that too: 0 without pull.
 
     Source: Hu, Koren & Volinsky 2008 (ICDM); weights and regularisation as in Rendle, Krichene, Zhang & Koren 2022 (RecSys),
     "Revisiting the performance of iALS".
     """
     n_rows, d = len(known.counts), other.shape[1]
     gram = unobserved_weight * (other.T @ other)
+    if extra is not None:
+        gram = gram + extra
     solution = torch.empty(n_rows, d)
     order = known.counts.argsort()                  # rows of similar length share a block, so little is padding
     for block in _blocks(known.counts[order]):
@@ -47,7 +51,10 @@ def solve(
         present = torch.arange(longest) < known.counts[rows, None]
         x = other[known.columns[place.where(present, 0)]] * present[..., None] if longest else torch.zeros(len(rows), 0, d)
         left = torch.baddbmm(gram.expand(len(rows), d, d), x.mT, x)
-        left.diagonal(dim1=-2, dim2=-1).add_(ridge[rows, None])
+        diagonal = left.diagonal(dim1=-2, dim2=-1)
+        # Where ridge is next to nothing and few rows span the d dimensions: what float32 needs to factorise at all.
+        least = d * torch.finfo(torch.float32).eps * diagonal.sum(-1, keepdim=True)
+        diagonal.add_(ridge[rows, None].maximum(least))
         right = x.sum(1) if pull is None else x.sum(1) + pull[rows]
         solution[rows] = torch.cholesky_solve(right[..., None], torch.linalg.cholesky(left))[..., 0]
     return solution

@@ -26,12 +26,14 @@ class MatrixFactorisation(Policy):
     alternating least squares. loss `bpr` minimises −ln σ(s_ui − s_uj) + λ(‖w_u‖² + ‖h_i‖² + ‖h_j‖²) over observed i and
     uniformly drawn unseen j, by Adam.
 
-    With `diversity` δ > 0 both add δ/(2M) Σ_ij d_ij ‖h_i − h_j‖², d_ij = 1 − cosine of the items' features: items that
-    differ in content are drawn together in the latent space, so a user's best items come from different topics.
+    With `diversity` δ > 0 scores may not pile up on items that are alike: als adds δ/M Σ_u Σ_jk c_jk s_uj s_uk, bpr for
+    each observed pair δ c_jk s_uj s_uk with j, k drawn uniformly; c_jk is the cosine of the items' features. It is the
+    similarity within a list on which each item stands with its score for weight, so a user's best items come from different
+    topics.
 
     Source: Hu, Koren & Volinsky 2008 (ICDM) with the regularisation of Rendle et al. 2022 (RecSys); Rendle et al. 2009
-    (UAI), BPR; the diversity penalty is the Laplacian regulariser of Wasilewski & Hurley 2016 (FLAIRS), "Incorporating
-    diversity in a learning to rank recommender system".
+    (UAI), BPR; diversity by a term of the training loss as in Wasilewski & Hurley 2016 (FLAIRS), the term itself being the
+    intra-list similarity of Ziegler et al. 2005 (WWW) with scores in place of membership.
     """
 
     loss: Literal["als", "bpr"] = "als"
@@ -60,13 +62,15 @@ class MatrixFactorisation(Policy):
     """Start a retraining from the vectors learnt before; false = from scratch."""
 
     diversity: Annotated[float, Interval(ge=0)] = 0.0
-    """δ: strength of the diversity penalty in the training loss; 0 = none."""
+    """δ: strength of the penalty on similar items in the training loss; 0 = none."""
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         if not (self.warm and hasattr(self, "user_factors_")):
             scale = 0.1 / self.factors**0.5
             self.user_factors_ = torch.randn(log.n_users, self.factors, generator=rng) * scale
             self.item_factors_ = torch.randn(log.n_items, self.factors, generator=rng) * scale
+        if not len(log):
+            return
         train = self._als if self.loss == "als" else self._bpr
         yield from train(log, items, rng)
 
@@ -90,21 +94,28 @@ class MatrixFactorisation(Policy):
         weight = self.unobserved_weight
         user_ridge = self.regularisation * (by_user.counts + weight * log.n_items)
         item_ridge = self.regularisation * (by_item.counts + weight * log.n_users)
-        similarity = items.features
-        distance_sum = log.n_items - similarity @ similarity.sum(0)             # Σ_j d_ij
-        strength = self.diversity / log.n_items
+        x, strength = items.features, self.diversity / log.n_items
+        bound = strength * torch.linalg.eigvalsh(x.T @ x)[-1]                   # δ/M λ_max(C), C = x xᵀ
+        extra = pull = None
         for _ in range(self.epochs):
-            self.user_factors_ = als.solve(by_user, self.item_factors_, weight, user_ridge)
             h = self.item_factors_
-            pull = strength * (h.sum(0) - similarity @ (similarity.T @ h)) if strength else None     # δ/M Σ_j d_ij h_j
-            self.item_factors_ = als.solve(by_item, self.user_factors_, weight, item_ridge + strength * distance_sum, pull)
+            if strength:
+                content = h.T @ x                                               # (factors, d)
+                extra = strength * (content @ content.T)                        # δ/M Hᵀ C H
+            self.user_factors_ = w = als.solve(by_user, h, weight, user_ridge, extra)
+            if strength:
+                # The penalty couples all items. Its upper bound C ≼ λ_max I, which touches it at the h of now, does not:
+                # items can be solved one by one, and the loss still never rises.
+                extra = bound * (w.T @ w)
+                pull = (bound * h - strength * x @ content.T) @ (w.T @ w)
+            self.item_factors_ = als.solve(by_item, w, weight, item_ridge, extra, pull)
             fit = (self.user_factors_[users] * self.item_factors_[taken]).sum(1)
             yield ((fit - 1) ** 2).mean().item() + self._unobserved_loss()
 
     def _unobserved_loss(self) -> float:
         """Return α_0 Σ_all s² per interaction, without forming the scores: Σ s² = tr(WᵀW HᵀH)."""
         w, h = self.user_factors_, self.item_factors_
-        return self.unobserved_weight * ((w.T @ w) * (h.T @ h)).sum().item() / max(len(self.log_), 1)
+        return self.unobserved_weight * ((w.T @ w) * (h.T @ h)).sum().item() / len(self.log_)
 
     def _bpr(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float]:
         users, taken, _ = log.interactions()
@@ -121,18 +132,16 @@ class MatrixFactorisation(Policy):
                 ridge = (w_u.square() + h_i.square() + h_j.square()).sum(1).mean()
                 objective = loss + self.regularisation * ridge
                 if self.diversity:
-                    scale = self.diversity * log.n_items / (2 * len(users))     # the penalty's share of one interaction
-                    objective = objective + scale * _pair_penalty(h, items.features, len(batch), rng)
+                    objective = objective + self.diversity * _similarity(w_u, h, items.features, rng)
                 optimiser.zero_grad()
                 objective.backward()
                 optimiser.step()
                 total += loss.item() * len(batch)
-            yield total / max(len(users), 1)
+            yield total / len(users)
 
 
-def _pair_penalty(h: Tensor, features: Tensor, n_pairs: int, rng: torch.Generator) -> Tensor:
-    """Return an unbiased estimate of the mean of d_ij ‖h_i − h_j‖² over all ordered pairs of items."""
-    i, j = torch.randint(0, len(h), (2, n_pairs), generator=rng)
-    distance = 1 - (features[i] * features[j]).sum(1)
-    h_i, h_j = F.embedding(i, h, sparse=True), F.embedding(j, h, sparse=True)
-    return (distance * (h_i - h_j).square().sum(1)).mean()
+def _similarity(w: Tensor, h: Tensor, features: Tensor, rng: torch.Generator) -> Tensor:
+    """Return an unbiased estimate of the mean of c_jk s_uj s_uk over the users with vectors w (b, d) and all pairs of items."""
+    j, k = torch.randint(0, len(h), (2, len(w)), generator=rng)
+    s_j, s_k = ((w * F.embedding(ids, h, sparse=True)).sum(1) for ids in (j, k))
+    return ((features[j] * features[k]).sum(1) * s_j * s_k).mean()

@@ -49,6 +49,9 @@ class Popularity(Policy):
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return self.score_.repeat(len(users), 1)
 
+    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        return torch.zeros(len(users), dtype=torch.bool)        # the ranking is everybody's, with or without a history
+
     def rank(
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:

@@ -40,7 +40,8 @@ def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def blocks(users: Tensor, size: int = BLOCK) -> Iterator[Tensor]:
     """Cut user ids (n,) into blocks, the last one padded with its own last id to at least 64."""
-    for block in users.split(size):
+    for start in range(0, len(users), size):                # `split` would make one empty block of no users
+        block = users[start : start + size]
         missing = _SMALLEST_BLOCK - len(block)
         yield torch.cat([block, block[-1:].expand(missing)]) if missing > 0 else block
 

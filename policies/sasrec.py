@@ -62,10 +62,14 @@ class SASRec(Policy):
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         if not (self.warm and hasattr(self, "network_")):
-            self.network_ = Transformer(log.n_items, self.max_length, self.hidden, self.layers, self.heads, self.dropout)
+            with torch.device("meta"):          # torch's own initialisation would read global random state
+                network = Transformer(log.n_items, self.max_length, self.hidden, self.layers, self.heads, self.dropout)
+            self.network_ = network.to_empty(device="cpu")
             self.network_.initialise(rng)
         optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=(0.9, 0.98), fused=True)
         learners = (log.counts() >= 2).nonzero()[:, 0]
+        if not len(learners):
+            return
         for _ in range(self.epochs):
             total, targets = 0.0, 0
             # Sequences of like length share a batch, and batches come in random order: little padding, no order effect.
@@ -79,7 +83,7 @@ class SASRec(Policy):
                 optimiser.step()
                 total += loss.item() * len(output)
                 targets += len(output)
-            yield total / max(targets, 1)
+            yield total / targets
 
     @torch.no_grad()
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:

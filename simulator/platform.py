@@ -28,6 +28,10 @@ OPENING = 1
 """The first round in which the platform recommends; the rounds before are the warm-up."""
 
 
+RERANKED_AT_ONCE = 1024
+"""Users whose candidates' features stand in memory together: users × candidates × features."""
+
+
 class Slates(NamedTuple):
     """What the platform shows this round."""
 
@@ -92,7 +96,11 @@ class Platform(mesa.Agent):
             return self.policy.rank(users, self.slate_size, self.log, stream, bias)[0]
         longer = min(max(rerank.candidates, self.slate_size), self.log.n_items)
         items, scores = self.policy.rank(users, longer, self.log, stream, bias)
-        return items.gather(1, rerank.rerank(items, scores, self.items.features, self.slate_size))
+        places = [
+            rerank.rerank(items[rows], scores[rows], self.items.features, self.slate_size)
+            for rows in torch.arange(len(users)).split(RERANKED_AT_ONCE)
+        ]
+        return items.gather(1, torch.cat(places))
 
     def record(self, round: int, slates: Slates, choice: Choice) -> None:
         """Append this round's impressions and interactions to the log."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,15 +16,6 @@ N, M, T, K, PLACES, D, CREATORS = 23, 41, 5, 4, 3, 7, 6
 
 def simplex(rng: np.random.Generator, rows: int, topics: int, concentration: float = 0.4) -> Tensor:
     return torch.tensor(rng.dirichlet(np.full(topics, concentration), rows), dtype=torch.float32)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """On arrays this small, two threads do nothing but wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

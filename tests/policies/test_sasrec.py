@@ -1,0 +1,231 @@
+"""The transformer, against a plain NumPy rewriting of it and against what must be true of any causal model."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from policies import Policy, SASRec
+from policies.log import FeedbackLog
+from policies.sasrec import Transformer, drop, newest
+from simulator.draws import Draws
+
+M, LENGTH, HIDDEN = 30, 6, 8
+
+
+def network(layers: int = 2, heads: int = 2, dropout: float = 0.3) -> Transformer:
+    """With every weight drawn large, biases and norms included, so that no part of it is next to nothing."""
+    made = Transformer(M, LENGTH, HIDDEN, layers, heads, dropout)
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=rng) * 0.5)
+    return made
+
+
+def plain(model: Transformer, sequence: list[int]) -> np.ndarray:
+    """What the model says after each item of one sequence (l, d), one number at a time, in double precision."""
+    p = {name: value.detach().double().numpy() for name, value in model.named_parameters()}
+
+    def norm(x: np.ndarray, name: str) -> np.ndarray:
+        return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * p[f"{name}.weight"] + p[f"{name}.bias"]
+
+    def linear(x: np.ndarray, name: str) -> np.ndarray:
+        return p[f"{name}.weight"] @ x + p[f"{name}.bias"]
+
+    d, l = p["items.weight"].shape[1], len(sequence)
+    positions = p["positions.weight"][-l:]
+    x = [p["items.weight"][item] * math.sqrt(d) + position for item, position in zip(sequence, positions, strict=True)]
+    for layer, block in enumerate(model.blocks):
+        name, width = f"blocks.{layer}", d // block.heads
+        qkv = [linear(norm(row, f"{name}.attention_norm"), f"{name}.query_key_value") for row in x]
+        for t in reversed(range(l)):
+            heads = []
+            for head in range(block.heads):
+                q, k, v = (slice(part * d + head * width, part * d + (head + 1) * width) for part in range(3))
+                fit = np.array([qkv[t][q] @ qkv[s][k] / math.sqrt(width) for s in range(t + 1)])
+                share = np.exp(fit) / np.exp(fit).sum()
+                heads.append(sum(share[s] * qkv[s][v] for s in range(t + 1)))
+            x[t] = x[t] + linear(np.concatenate(heads), f"{name}.mix")
+            inner = np.maximum(linear(norm(x[t], f"{name}.forward_norm"), f"{name}.inner"), 0)
+            x[t] = x[t] + linear(inner, f"{name}.outer")
+    return np.stack([norm(row, "norm") for row in x])
+
+
+def cross_entropy(model: Transformer, output: np.ndarray, item: int) -> float:
+    scores = model.items.weight.detach().double().numpy() @ output
+    return float(np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[item])
+
+
+def log_of(sequences: list[list[int]], m: int = M) -> FeedbackLog:
+    log = FeedbackLog(len(sequences), m)
+    for user, items in enumerate(sequences):
+        log.record(user, torch.full((len(items),), user), torch.tensor(items, dtype=torch.int64))
+    return log
+
+
+def random_sequences(n: int, longest: int, seed: int = 0) -> list[list[int]]:
+    rng = np.random.default_rng(seed)
+    return [rng.permutation(M)[: rng.integers(1, longest + 1)].tolist() for _ in range(n)]
+
+
+@pytest.mark.parametrize(("layers", "heads"), [(1, 1), (2, 2), (3, 4)])
+def test_it_is_the_transformer_written_out(layers, heads):
+    model = network(layers, heads)
+    sequences = random_sequences(12, LENGTH)
+    with torch.no_grad():
+        output = model(*newest(log_of(sequences), torch.arange(12), LENGTH))
+    assert len({len(sequence) for sequence in sequences}) > 3
+    for sequence, rows in zip(sequences, output, strict=True):
+        np.testing.assert_allclose(rows[-len(sequence) :].numpy(), plain(model, sequence), atol=1e-4)
+
+
+def test_no_output_depends_on_later_items():
+    model, rng = network(), torch.Generator().manual_seed(0)
+    sequence = torch.randint(0, M, (5, LENGTH), generator=rng)
+    present = torch.ones(5, LENGTH, dtype=torch.bool)
+    with torch.no_grad():
+        before = model(sequence, present)
+        for t in range(1, LENGTH):
+            changed = sequence.clone()
+            changed[:, t:] = (changed[:, t:] + 7) % M
+            after = model(changed, present)
+            assert torch.equal(after[:, :t], before[:, :t])
+            assert (after[:, t:] != before[:, t:]).any(2).all()
+
+
+def test_every_earlier_item_matters():
+    model = network()
+    sequence, present = torch.arange(LENGTH)[None], torch.ones(1, LENGTH, dtype=torch.bool)
+    with torch.no_grad():
+        last = model(sequence, present)[0, -1]
+        for t in range(LENGTH):
+            changed = sequence.clone()
+            changed[0, t] = 20
+            assert not torch.allclose(model(changed, present)[0, -1], last, atol=1e-3)
+
+
+def fitted(log: FeedbackLog, make_items, **keys: object) -> SASRec:
+    policy = SASRec(**{"hidden": HIDDEN, "max_length": LENGTH, "epochs": 1, "heads": 2, **keys})
+    return policy.fit(log, make_items(log.n_items), torch.Generator().manual_seed(0))
+
+
+def test_a_user_s_scores_do_not_depend_on_who_else_is_scored(make_items):
+    """Nor on how long their histories are: padding is invisible."""
+    sequences = [[3], [5, 9], list(range(10, 25)), [7, 1, 4]]
+    log = log_of(sequences)
+    policy = fitted(log, make_items)
+    policy.network_ = network()
+    together = policy.score(torch.arange(4), log)
+    for user in range(4):
+        alone = policy.score(torch.tensor([user]), log)[0]
+        torch.testing.assert_close(together[user], alone, rtol=1e-5, atol=1e-5)
+        items = policy.network_.items.weight.detach().double().numpy()
+        np.testing.assert_allclose(alone.numpy(), items @ plain(policy.network_, sequences[user][-LENGTH:])[-1], atol=1e-4)
+
+
+def test_only_the_newest_items_are_read(make_items):
+    """`max_length` of them: an older one may be any, the oldest of these may not."""
+    old, oldest_read = [1, 2, *range(10, 16)], [1, 2, 9, *range(11, 16)]
+    log = log_of([old, [8, 7, *range(10, 16)], oldest_read])
+    policy = fitted(log, make_items)
+    policy.network_ = network()
+    scores = policy.score(torch.arange(3), log)
+    assert torch.equal(scores[0], scores[1])
+    assert not torch.allclose(scores[0], scores[2], atol=1e-3)
+
+
+def test_newest_pads_on_the_left():
+    sequence, present = newest(log_of([[4, 5, 6], [], [7]]), torch.arange(3), 2)
+    assert sequence[present].tolist() == [5, 6, 7]
+    assert present.tolist() == [[True, True], [False, False], [False, True]]
+
+
+def test_what_follows_in_a_cycle_is_learnt(make_items):
+    """Next item = item + 1 mod n: whoever has seen five in a row gets the sixth."""
+    n = 12
+    rng = np.random.default_rng(0)
+    log = log_of([[(start + step) % n for step in range(5)] for start in rng.integers(0, n, 300)], n)
+    policy = fitted(log, make_items, epochs=15, hidden=16, learning_rate=0.01)
+    ids, _ = policy.rank(torch.arange(300), 1, log, Draws(0).at(1)("slate"))
+    last = log.history(torch.arange(300)).items[:, -1]
+    assert (ids[:, 0] == (last + 1) % n).float().mean() > 0.95
+    assert policy.training_[-1].train_loss < 0.3
+    assert policy.training_[-1].validation_loss < 0.3
+    assert policy.training_[-1].recall > 0.9
+
+
+def test_training_starts_from_knowing_nothing(make_items):
+    log = log_of(random_sequences(40, 9))
+    policy = fitted(log, make_items, hidden=64, learning_rate=1e-9)
+    assert policy.training_[0].train_loss == pytest.approx(math.log(M), abs=0.1)
+
+
+def test_the_losses_are_cross_entropies_over_all_items(make_items, monkeypatch):
+    """Training: at every item but a user's first, from those before it. Validation: at the held-out item."""
+    monkeypatch.setattr(Policy, "held_out_share", 0.4)
+    sequences = random_sequences(40, 12)
+    policy = fitted(log_of(sequences), make_items, dropout=0.0, learning_rate=1e-12, batch_size=7)
+    policy.network_ = network(dropout=0.0)                  # weights that matter; the rate is too small to move them
+    policy.fit(log_of(sequences), make_items(M), torch.Generator().manual_seed(1))
+    kept = policy.log_.counts().tolist()
+    training, validation = [], []
+    for sequence, count in zip(sequences, kept, strict=True):
+        read = sequence[:count][-(LENGTH + 1) :]
+        if count >= 2:
+            output = plain(policy.network_, read[:-1])
+            training += [cross_entropy(policy.network_, row, item) for row, item in zip(output, read[1:], strict=True)]
+        if count < len(sequence):
+            last = plain(policy.network_, sequence[:count][-LENGTH:])[-1]
+            validation.append(cross_entropy(policy.network_, last, sequence[count]))
+    assert len(validation) > 10
+    assert policy.training_[-1].train_loss == pytest.approx(np.mean(training), rel=1e-4)
+    assert policy.training_[-1].validation_loss == pytest.approx(np.mean(validation), rel=1e-4)
+
+
+def test_dropout_is_for_training_only():
+    model = network()
+    sequence, present = torch.arange(LENGTH)[None], torch.ones(1, LENGTH, dtype=torch.bool)
+
+    def output(rng: torch.Generator | None) -> Tensor:
+        with torch.no_grad():
+            return model(sequence, present, rng)
+
+    assert torch.equal(output(None), output(None))
+    rng = torch.Generator().manual_seed(0)
+    assert not torch.equal(output(rng), output(rng))
+    assert torch.equal(output(torch.Generator().manual_seed(4)), output(torch.Generator().manual_seed(4)))
+
+
+def test_dropout_keeps_the_mean():
+    x = torch.ones(100_000)
+    dropped = drop(x, 0.3, torch.Generator().manual_seed(0))
+    assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.01)
+    assert dropped[dropped > 0].unique().tolist() == pytest.approx([1 / 0.7])
+    assert drop(x, 0.3, None) is x
+
+
+def test_training_with_dropout_differs_from_training_without(make_items):
+    log = log_of(random_sequences(40, 9))
+    losses = [fitted(log, make_items, dropout=share, learning_rate=1e-9).training_[0].train_loss for share in (0.0, 0.5)]
+    assert losses[0] != losses[1]
+
+
+def test_weights_start_small_and_norms_as_the_identity():
+    model = Transformer(500, 50, 64, 2, 1, 0.1)
+    model.initialise(torch.Generator().manual_seed(0))
+    for name, weight in model.named_parameters():
+        if weight.dim() > 1:
+            assert weight.std().item() == pytest.approx(0.02, rel=0.1), name
+            assert abs(weight.mean().item()) < 0.002, name
+        else:
+            assert weight.unique().tolist() == [float("norm" in name and name.endswith("weight"))], name
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(ValueError, match="3 does not divide 64"):
+        SASRec(heads=3)

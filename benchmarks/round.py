@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import torch
 
+from policies.ranking import block_size
 from simulator.allocator import keep_freed_memory
 from simulator.model import FilterBubbleModel
 from simulator.scenario import Scenario
@@ -47,11 +48,11 @@ def against_bare_product(n_users: int, n_items: int, factors: int, measures: lis
     users, items = model.platform.policy.user_factors_, model.platform.policy.item_factors_
 
     def product() -> None:
-        for rows in torch.arange(n_users).split(256):
+        for rows in torch.arange(n_users).split(block_size(n_items)):
             torch.mm(users[rows], items.T)
 
     bare, full = [], []
-    for _ in range(5):                          # alternately, so that both meet the same neighbours on the machine
+    for _ in range(7):                          # alternately, so that both meet the same neighbours on the machine
         bare.append(seconds(product, 3))
         full.append(seconds(model.step, 3))
     print(f"(a) {n_users} users x {n_items} items, {factors} factors, {len(model.values)} measures")

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from policies.log import FeedbackLog
 
-BLOCK = 256
-"""Users scored at once: 256 rows of 10 000 scores are 10 MB, so memory is O(block × items) and buffers are reused."""
+_SCORES_AT_ONCE = 7_000_000
+"""28 MB of float32: memory is O(1), and blocks stay below 32 MB, up to which the allocator keeps and reuses them."""
 
 _SMALLEST_BLOCK = 64
 """Rows of a float32 matrix product are bit-equal for any block of at least this many rows; smaller blocks are padded."""
 
-_GROUP = 8
+_GROUPS_PER_PLACE = 64
+"""torch.topk keeps a heap of k over a row of at least 64 · k, and sorts a shorter one, which is slower."""
 
 
 def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -25,20 +26,25 @@ def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     and one vectorised pass over the scores is cheaper than a heap (exact; equal scores may come in another order).
     """
     b, n = scores.shape
-    width = n // _GROUP
-    if width < 4 * k:
-        values, ids = scores.topk(k)
-        return values, ids
-    grouped = scores[:, : width * _GROUP].view(b, _GROUP, width)
-    group = top_k(grouped.amax(1), k)[1]                                            # (b, k) columns of `grouped`
-    members = (group[:, None, :] + (torch.arange(_GROUP) * width)[:, None]).flatten(1)    # (b, 8k) item ids
-    rest = torch.arange(width * _GROUP, n).expand(b, -1)
+    size = n // (_GROUPS_PER_PLACE * k)                                             # items in a group
+    if size < 2:
+        return scores.topk(k)
+    width = n // size
+    grouped = scores[:, : width * size].unflatten(1, (size, width))
+    group = grouped.amax(1).topk(k).indices                                         # (b, k) columns of `grouped`
+    members = (group[:, None, :] + (torch.arange(size) * width)[:, None]).flatten(1)     # (b, size · k) item ids
+    rest = torch.arange(width * size, n).expand(b, -1)                              # fewer than `size`: in no group
     candidates = torch.cat([members, rest], 1)
     values, place = scores.gather(1, candidates).topk(k)
     return values, candidates.gather(1, place)
 
 
-def blocks(users: Tensor, size: int = BLOCK) -> Iterator[Tensor]:
+def block_size(n_items: int) -> int:
+    """Return how many users to score at once, from 64 to 1024."""
+    return min(max(_SCORES_AT_ONCE // max(n_items, 1), _SMALLEST_BLOCK), 1024)
+
+
+def blocks(users: Tensor, size: int) -> Iterator[Tensor]:
     """Cut user ids (n,) into blocks, the last one padded with its own last id to at least 64."""
     for start in range(0, len(users), size):                # `split` would make one empty block of no users
         block = users[start : start + size]
@@ -48,13 +54,15 @@ def blocks(users: Tensor, size: int = BLOCK) -> Iterator[Tensor]:
 
 def rank(
     score: Callable[[Tensor], Tensor], users: Tensor, k: int, log: FeedbackLog, bias: Tensor | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return for each user (n,) the k unseen items of highest score: ids (n, k) and scores (n, k), best first.
 
     `score(users (b,)) → (b, n_items)` may be overwritten. `bias` (n_items,) is added to every row. What the user has taken
-    before is excluded; a user with fewer than k unseen items gets the rest filled with seen ones, of score −∞.
+    before is excluded; a user with fewer than k unseen items gets the rest filled with seen ones, of score −∞. `block`: users
+    scored at once, which changes nothing but memory and speed.
     """
+    block = block or block_size(log.n_items)
     ids = torch.empty(len(users), k, dtype=torch.int64)
     values = torch.empty(len(users), k)
     for start, padded in zip(range(0, len(users), block), blocks(users, block), strict=True):

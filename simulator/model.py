@@ -23,7 +23,7 @@ from simulator.measures import Recorder, select
 from simulator.platform import Platform, Slates
 from simulator.rounds import Round, World
 from simulator.scenario import Arm, Scenario
-from simulator.threads import one_thread
+from simulator.threads import one_thread, threads
 from simulator.world import begin
 
 FOCAL_USERS = 10
@@ -41,6 +41,7 @@ class FilterBubbleModel(mesa.Model):
         self.scenario = scenario
         self.draws = Draws(scenario.seed, replicate)
         self.round = -scenario.warmup
+        self.threads = torch.get_num_threads()
 
         start = begin(scenario, self.draws, data)
         self.users, self.catalog, self.past = start.users, start.catalog, start.past
@@ -155,7 +156,8 @@ class FilterBubbleModel(mesa.Model):
         return recorder
 
     def _best_unseen(self, users: Tensor, k: int) -> Tensor:
-        return best_unseen(self.users, self.catalog, users, k, self.platform.log)[0]
+        with threads(self.threads):             # rankings are the same on any number
+            return best_unseen(self.users, self.catalog, users, k, self.platform.log)[0]
 
     def run(self) -> FilterBubbleModel:
         """Play the warm-up and all rounds."""

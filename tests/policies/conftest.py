@@ -9,7 +9,7 @@ import torch
 
 from policies.log import FeedbackLog, ItemData
 
-N, M, TOPICS = 300, 70, 5           # users (more than one block), items, topics
+N, M, TOPICS = 300, 70, 5           # users, items, topics
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Self
 
 import torch
@@ -40,11 +41,31 @@ class Policy(ABC):
         self.popularity_ = torch.bincount(train.interactions().items, minlength=log.n_items).float()
         self.untrained_ = train.counts() == 0
         self.training_: list[Epoch] = []
-        for epoch, train_loss in enumerate(self.learn(train, items, rng), start=1):
-            self.training_.append(Epoch(epoch, train_loss, *self._validate(held, k), k))
+        best: Epoch | None = None
+        weights, patience = {}, self.epochs_without_gain()
+        for number, train_loss in enumerate(self.learn(train, items, rng), start=1):
+            epoch = Epoch(number, train_loss, *self._validate(held, k), k)
+            self.training_.append(epoch)
+            if patience is None or epoch.ndcg is None:
+                best = epoch
+            elif best is None or epoch.better_than(best):
+                best, weights = epoch, copy.deepcopy(self._learnt())
+            elif number - best.epoch >= patience:
+                break
+        vars(self).update(weights)
+        self.training_ = [replace(epoch, kept=epoch is best) for epoch in self.training_]
         return self
 
     held_out_share: ClassVar[float] = 0.1   # of the users with at least two interactions
+
+    def epochs_without_gain(self) -> int | None:
+        """Return after how many epochs without a higher held-out NDCG training stops and returns to the best; None = never."""
+        return None
+
+    def _learnt(self) -> dict[str, object]:
+        """Return what `learn` changes from epoch to epoch."""
+        given = {"log_", "items_", "popularity_", "untrained_", "training_"}
+        return {name: value for name, value in vars(self).items() if name.endswith("_") and name not in given}
 
     @abstractmethod
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:

@@ -44,8 +44,11 @@ class SASRec(Policy):
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     """Share of units dropped in training."""
 
-    epochs: Count = 20
-    """Passes over the users' sequences at each retraining."""
+    epochs: Count = 40
+    """Most passes over the users' sequences at each retraining."""
+
+    patience: Count | None = 10
+    """Epochs without a higher held-out NDCG after which training stops and goes back to the best; null = all epochs."""
 
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     """Step size of Adam."""
@@ -84,6 +87,9 @@ class SASRec(Policy):
                 total += loss.item() * len(output)
                 targets += len(output)
             yield total / targets
+
+    def epochs_without_gain(self) -> int | None:
+        return self.patience
 
     @torch.no_grad()
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:

@@ -24,6 +24,15 @@ class Epoch:
     recall: float | None            # share of held-out items among the k best unseen; None if nothing was held out
     ndcg: float | None              # 1 / log2(1 + rank) of the held-out item if among the k best, else 0
     k: int
+    kept: bool = True               # the weights of this epoch are those that training ended with
+
+    def better_than(self, other: Epoch) -> bool:
+        """Is the held-out NDCG higher, or as high with a lower loss? Of two epochs with something held out."""
+
+        def merit(epoch: Epoch) -> tuple[float, float]:
+            return epoch.ndcg or 0.0, -(epoch.validation_loss or 0.0)
+
+        return merit(self) > merit(other)
 
 
 class HeldOut(NamedTuple):

@@ -25,6 +25,7 @@ COLUMNS = {
         "recall",
         "ndcg",
         "k",
+        "kept",
     ),
     "users": ("arm", "replicate", "round", "user", "group", "interests"),
     "items": ("arm", "replicate", "item", "title", "topic", "exposures", "takes"),

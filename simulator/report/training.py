@@ -101,7 +101,7 @@ def accuracies(evidence: Evidence) -> list[Accuracy]:
         if arm.name == evidence.run.baseline or (rows.empty and true_ndcg is None and acceptance is None):
             continue
         last = rows[rows["round"] == rows.groupby("replicate")["round"].transform("max")]
-        final = last[last["epoch"] == last.groupby("replicate")["epoch"].transform("max")]
+        final = last[last["kept"].astype(bool)]
         k = final["k"].dropna()
         result.append(
             Accuracy(

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from policies import Policy, SASRec
-from policies.log import FeedbackLog
+from policies.log import FeedbackLog, ItemData
 from policies.sasrec import Transformer, drop, newest
+from policies.validation import hold_out
 from simulator.draws import Draws
 
 M, LENGTH, HIDDEN = 30, 6, 8
@@ -229,3 +230,20 @@ def test_weights_start_small_and_norms_as_the_identity():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="3 does not divide 64"):
         SASRec(heads=3)
+
+
+def test_training_stops_when_held_out_ndcg_stalls_and_goes_back_to_the_best():
+    rng = torch.Generator().manual_seed(4)
+    log = FeedbackLog(60, 50)
+    for round_ in range(6):                                 # nothing to learn: only to learn by heart
+        log.record(round_, torch.arange(60), torch.randperm(50, generator=rng).repeat(2)[:60])
+    items = ItemData(torch.ones(50, 1), torch.ones(50, 1))
+    policy = SASRec(hidden=16, epochs=200, patience=3, learning_rate=0.01)
+    policy.fit(log, items, torch.Generator().manual_seed(0))
+    ndcg = [epoch.ndcg for epoch in policy.training_]
+    kept = next(epoch for epoch in policy.training_ if epoch.kept)
+    assert kept.ndcg == max(ndcg)
+    assert len(ndcg) == kept.epoch + 3 < 200
+    train, held = hold_out(log, policy.held_out_share, None, torch.Generator().manual_seed(0))
+    assert len(train) == len(log) - len(held.users)
+    assert policy.held_out_loss(held) == pytest.approx(kept.validation_loss)

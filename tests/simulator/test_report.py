@@ -159,9 +159,10 @@ def _training(units: list[tuple[str, int]], rounds: int, rng: np.random.Generato
                         0.05 + 0.2 * learnt + when / 1000 + noise,
                         0.03 + 0.1 * learnt + when / 2000 + noise,
                         10,
+                        epoch == 8,
                     )
                 )
-    columns = ["arm", "replicate", "round", "epoch", "train_loss", "validation_loss", "recall", "ndcg", "k"]
+    columns = ["arm", "replicate", "round", "epoch", "train_loss", "validation_loss", "recall", "ndcg", "k", "kept"]
     return pd.DataFrame(rows, columns=columns).astype({"train_loss": float, "validation_loss": float})
 
 

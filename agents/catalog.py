@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,21 +18,31 @@ class Catalog:
     """Row j is item j. M items, T topics, d features."""
 
     space: Space
-    features: Tensor                # (M, d) float32: rows of the space; what affinity is computed on
+    features: Tensor                # (M, d) float32: rows of the space
     topics: Tensor                  # (M, T) float32, rows on the simplex: what the item is about
     quality: Tensor                 # (M,) float32: added to everybody's utility
     salience: Tensor                # (M,) float64, sums to 1: how easily the item is met without a recommender
     creator: Tensor                 # (M,) int64
     titles: Sequence[str] | None = None
     topic_names: Sequence[str] | None = None
+    cosine: bool = False            # affinity is the cosine of interests and features, not their dot product
 
     def __len__(self) -> int:
         return len(self.features)
 
+    @cached_property
+    def appeal(self) -> Tensor:
+        """What a taste is multiplied with to give affinity (M, d): the features, of length 1 if affinity is the cosine."""
+        return unit(self.features) if self.cosine else self.features
+
+    def taste(self, interests: Tensor) -> Tensor:
+        """Return what an appeal is multiplied with (n, d): the interests (n, d), of length 1 if affinity is the cosine."""
+        return unit(interests) if self.cosine else interests
+
 
 def draw_catalog(
     count: int, topics: int, concentration: float, space: Space, quality: float, popularity_skew: float,
-    creators: int, rng: np.random.Generator,
+    creators: int, rng: np.random.Generator, cosine: bool = False,
 ) -> Catalog:
     """Items with random topics.
 
@@ -54,6 +65,7 @@ def draw_catalog(
         quality=torch.from_numpy(rng.normal(0.0, quality, count).astype(np.float32)),
         salience=torch.from_numpy(weights / weights.sum()),
         creator=torch.from_numpy(rng.integers(0, creators, count)),
+        cosine=cosine,
     )
 
 

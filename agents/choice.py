@@ -46,14 +46,14 @@ class ChoiceModel(Protocol):
 
 
 def true_utility(users: Users, items: Catalog, menu: Menu, considered: Tensor) -> Tensor:
-    """Return u_ui = θ_u·z_i + quality_i (n, c) where `considered`, −∞ elsewhere.
+    """Return u_ui = affinity + quality_i (n, c) where `considered`, −∞ elsewhere; affinity is θ_u·z_i, or their cosine.
 
     Only what is considered is computed: most of a wide menu is not.
     """
     rows, places = considered.nonzero(as_tuple=True)
     ids = menu.items[rows, places]
     utility = torch.full(menu.items.shape, _NEVER)
-    utility[rows, places] = affinity(users.interests[rows], items.features[ids]) + items.quality[ids]
+    utility[rows, places] = affinity(items.taste(users.interests)[rows], items.appeal[ids]) + items.quality[ids]
     return utility
 
 

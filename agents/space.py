@@ -36,4 +36,4 @@ def affinity(interests: Tensor, features: Tensor) -> Tensor:
 
 def unit(rows: Tensor) -> Tensor:
     """Return rows scaled to length 1; rows of zeros stay zeros."""
-    return rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    return rows / affinity(rows, rows).sqrt().clamp_min(1e-12)[..., None]

@@ -29,7 +29,7 @@ class Organic(Control):
 
 @dataclass(frozen=True)
 class Oracle(Control):
-    """Every user is shown the unseen items of highest true utility, θ_u·z_i + quality_i.
+    """Every user is shown the unseen items of highest true utility, affinity plus quality.
 
     A control, not a policy: it reads the users' interests.
 
@@ -44,4 +44,5 @@ CONTROLS: dict[str, type[Control]] = {"organic": Organic, "oracle": Oracle}
 
 def best_unseen(users: Users, items: Catalog, rows: Tensor, k: int, log: FeedbackLog) -> tuple[Tensor, Tensor]:
     """Return for each of the rows (b,) the k unseen items of highest true utility: ids and utilities (b, k), best first."""
-    return rank(lambda block: users.interests[block] @ items.features.T, rows, k, log, bias=items.quality)
+    taste = items.taste(users.interests)
+    return rank(lambda block: taste[block] @ items.appeal.T, rows, k, log, bias=items.quality)

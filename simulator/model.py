@@ -67,6 +67,8 @@ class FilterBubbleModel(mesa.Model):
         self.values: dict[str, float] = {}
         self.trajectory: list[tuple[int, dict[str, float]]] = []
         self.snapshots: list[tuple[int, Tensor]] = []   # (round, interests (N, T))
+        if not scenario.warmup:                         # there is no round 0 to take the first one in
+            self.snapshots.append((0, mixture(self.users.interests, self.catalog.space).clone()))
         self.exposures = torch.zeros(len(self.catalog), dtype=torch.int64)      # per item, rounds 1 …
         self.takes = torch.zeros(len(self.catalog), dtype=torch.int64)
         self.datacollector = mesa.DataCollector(
@@ -147,7 +149,8 @@ class FilterBubbleModel(mesa.Model):
             world, keys.names, None if keys.window == "cumulative" else keys.window, keys.panel, keys.pairs,
             keys.pair_sample, seed=self.draws("measures").key & (2**63 - 1),
         )
-        if len(self.past.users):
+        if len(self.past.users) and keys.window == "cumulative":
+            # A window of rounds begins with rounds: a whole history as one round of it would make everybody look diverse.
             before = FeedbackLog(len(self.users), len(self.catalog))
             before.record(self.round, self.past.users, self.past.items)
             recorder.history(*before.history(self.users.ids))

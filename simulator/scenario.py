@@ -140,6 +140,10 @@ class ItemKeys(Section):
     space: Space = "simplex"
     """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel."""
 
+    affinity: Literal["dot", "cosine"] = "dot"
+    """What a user likes: dot, the share of her interests that an item meets, θ·z; cosine, θ·z / (‖θ‖ ‖z‖), for which an item of
+    several of her topics is as good as one of a single topic. On the sphere the two are the same."""
+
     quality: NonNegative = 0.05
     """Standard deviation of the items' quality, in units of utility."""
 

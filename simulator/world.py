@@ -72,7 +72,7 @@ def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
     if data is None:
         return draw_catalog(
             keys.count or DEFAULT_ITEMS, keys.topics, keys.concentration, keys.space, keys.quality,
-            keys.popularity_skew, keys.creators, rng,
+            keys.popularity_skew, keys.creators, rng, cosine=keys.affinity == "cosine",
         )
     topics = torch.from_numpy(data.topics)
     popularity = np.bincount(data.items, minlength=len(topics)).astype(np.float64)
@@ -80,12 +80,29 @@ def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
         space="simplex",
         features=topics,
         topics=topics,
-        quality=torch.from_numpy(rng.normal(0.0, keys.quality, len(topics)).astype(np.float32)),
+        quality=torch.from_numpy((keys.quality * _rated(data)).astype(np.float32)),
         salience=torch.from_numpy(popularity / popularity.sum()),
         creator=torch.from_numpy(rng.integers(0, keys.creators, len(topics))),
         titles=data.titles,
         topic_names=data.topic_names,
+        cosine=keys.affinity == "cosine",
     )
+
+
+_RATINGS_OF_DOUBT = 5
+"""Ratings of the average kind that every item is given beside its own, so that one rave does not make a masterpiece."""
+
+
+def _rated(data: Dataset) -> np.ndarray:
+    """Return how well each item is rated (M,), in standard deviations over items; 0 for all where ratings do not differ.
+
+    The mean rating is drawn toward that of all items: (Σ r + m r̄) / (n + m).
+    """
+    count = np.bincount(data.items, minlength=len(data.topics))
+    total = np.bincount(data.items, weights=data.ratings.astype(np.float64), minlength=len(data.topics))
+    mean = (total + _RATINGS_OF_DOUBT * total.sum() / count.sum()) / (count + _RATINGS_OF_DOUBT)
+    spread = mean.std()
+    return (mean - mean.mean()) / spread if spread > 1e-9 else np.zeros(len(mean))
 
 
 def _topic_counts(data: Dataset) -> np.ndarray:

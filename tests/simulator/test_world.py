@@ -9,6 +9,7 @@ import torch
 from agents.drift import DRIFTS
 from simulator.datasets import Dataset
 from simulator.draws import Draws
+from simulator.model import FilterBubbleModel
 from simulator.scenario import Scenario
 from simulator.world import Beginning, begin
 
@@ -118,3 +119,41 @@ def test_a_log_becomes_a_world():
 def test_the_groups_of_a_log_go_before_main_topics():
     fields = vars(LOG) | {"groups": np.array([1, 0, 1]), "group_names": ("f", "m")}
     assert from_log(Dataset(**fields)).users.group.tolist() == [1, 0, 1]
+
+
+def test_well_rated_items_are_of_high_quality_and_few_ratings_count_for_little():
+    ratings = np.array([5, 3, 5, 1, 4, 2, 3, 3], np.float32)         # a: 1; b: 3, 3, 3; c: 5, 5, 4; d: 2; all: 26 / 8
+    fields = vars(LOG) | {"ratings": ratings}
+    quality = from_log(Dataset(**fields)).catalog.quality
+    doubt = 5 * 26 / 8
+    mean = np.array([(1 + doubt) / 6, (9 + doubt) / 8, (14 + doubt) / 8, (2 + doubt) / 6])
+    np.testing.assert_allclose(quality, 0.05 * (mean - mean.mean()) / mean.std(), rtol=1e-5)
+    assert from_log().catalog.quality.tolist() == [0, 0, 0, 0]        # ratings that do not differ
+
+
+def test_affinity_is_a_dot_product_or_a_cosine():
+    z, theta = torch.tensor([[0.5, 0.5, 0], [1, 0, 0]]), torch.tensor([[0.6, 0.4, 0.0]])
+    for cosine, expected in ((False, [0.5, 0.6]), (True, [1 / np.sqrt(2 * 0.52), 0.6 / np.sqrt(0.52)])):
+        catalog = synthetic(items={"affinity": "cosine" if cosine else "dot"}).catalog
+        assert catalog.cosine == cosine
+        catalog.features = z
+        vars(catalog).pop("appeal", None)
+        np.testing.assert_allclose(catalog.taste(theta) @ catalog.appeal.T, [expected], rtol=1e-6)
+
+
+def test_a_real_log_is_not_one_round_of_the_window():
+    """Everybody's whole history as one round would make diets look broad, then narrow when it leaves the window."""
+    world = {
+        "title": "t", "policies": ["organic"], "slate_size": 2, "discovery": {"awareness": 3}, "rounds": 2, "warmup": 0,
+        "data": {"kind": "movielens", "path": "x"}, "users": {"interests": "data"},
+    }
+    taken = {}
+    for window in (10, "cumulative"):
+        scenario = Scenario.model_validate({**world, "measures": {"window": window, "names": ["consumption.users"]}})
+        model = FilterBubbleModel(scenario, scenario.policies[0], data=LOG)
+        model.step()
+        taken[window] = model.values.get("consumption.users", 0.0)
+        assert [round for round, _ in model.snapshots] == [0]        # the beginning, where there is no warm-up to end
+        model.close()
+    assert taken["cumulative"] == 1
+    assert taken[10] < 1

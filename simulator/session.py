@@ -59,7 +59,7 @@ def run_scenario(
     if results.failure:
         _err.print(results.failure, markup=False)
     if results.rounds:
-        page = write_report(folder, scenario.report.formats)
+        page = write_report(folder)
         whole = len(results.played) == len(runner.units(scenario))
         _out.print(str(page) if quiet else f"{'Report' if whole else 'Partial run; its report'}: {page}", markup=False)
     if results.interrupted:

@@ -20,16 +20,19 @@ __all__ = ["NotARunDirectory", "write_report"]
 FORMATS = ("svg", "png")
 
 
-def write_report(run_dir: Path, formats: Sequence[str] = FORMATS) -> Path:
+def write_report(run_dir: Path, formats: Sequence[str] | None = None) -> Path:
     """Write `report.html` and `figures/` into a run directory and return the path of the page.
 
-    Every figure goes to `figures/` in each of `formats`, with its numbers beside it as CSV; the page holds
-    its own copies and opens without network or other files. Made again, all files come out the same.
+    Every figure goes to `figures/` in each of `formats` (None: those that the scenario asks for), with its
+    numbers beside it as CSV; the page holds its own copies and opens without network or other files. Made
+    again, all files come out the same.
     """
+    run = load_run(run_dir)
+    if formats is None:
+        formats = run.scenario.get("report", {}).get("formats", FORMATS)
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
-    run = load_run(run_dir)
     evidence = weigh(run)
     look = looks(run.arms, run.baseline, run.reference)
     folder = run.path / "figures"

@@ -60,6 +60,15 @@ def solve(
     return solution
 
 
+def parts(x: Tensor, gram: Tensor, ridge: float) -> Tensor:
+    """Return A⁻¹ x_c for each known column (n, d), A = Σ x xᵀ + gram + ridge I: the terms whose sum is the row's factors.
+
+    Source: Hu, Koren & Volinsky 2008 (ICDM), section 5, "Explaining recommendations".
+    """
+    left = x.T @ x + gram + ridge * torch.eye(x.shape[1])
+    return torch.linalg.solve(left, x.T).T
+
+
 def _blocks(sorted_counts: Tensor) -> list[slice]:
     """Cut rows, sorted by length, into blocks of at most `_CELLS` padded interactions (or 512 rows of short ones)."""
     cuts, start = [], 0

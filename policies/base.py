@@ -13,6 +13,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from policies.chance import Draws
+from policies.explanation import Explanation, leave_one_out
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import rank
 from policies.validation import Epoch, HeldOut, accuracy, hold_out
@@ -30,13 +31,19 @@ class Policy(ABC):
 
     trains: ClassVar[bool] = True           # False: nothing is learnt from the log
 
-    def fit(self, log: FeedbackLog, items: ItemData, rng: torch.Generator, k: int = 10, since: int | None = None) -> Self:
+    needs_titles: ClassVar[bool] = False    # True: reads `ItemData.titles`, which a synthetic world does not have
+
+    def fit(
+        self, log: FeedbackLog, items: ItemData, rng: torch.Generator, k: int = 10, since: int | None = None,
+        validation: HeldOut | None = None,
+    ) -> Self:
         """Learn from the log, keeping some users' newest interactions out to see how well it went.
 
         `k`: length of the slates that accuracy is measured at. `since`: round of the previous training, if any; only
-        interactions recorded since then are held out. Leaves `training_`, one `Epoch` per pass over the data.
+        interactions recorded since then are held out. With `validation`, interactions that are not in the log, it is they
+        that training is judged by, and the whole log is learnt from. Leaves `training_`, one `Epoch` per pass over the data.
         """
-        train, held = hold_out(log, self.held_out_share, since, rng)
+        train, held = (log, validation) if validation else hold_out(log, self.held_out_share, since, rng)
         self.log_, self.items_ = train, items
         self.popularity_ = torch.bincount(train.interactions().items, minlength=log.n_items).float()
         self.untrained_ = train.counts() == 0
@@ -106,5 +113,11 @@ class Policy(ABC):
     def _validate(self, held: HeldOut, k: int) -> tuple[float | None, float | None, float | None]:
         if not len(held.users):
             return None, None, None
-        ranked, _ = rank(lambda block: self.score(block, self.log_), held.users, min(k, len(self.items_)), self.log_)
-        return self.held_out_loss(held), *accuracy(ranked, held)
+        users = held.users.unique()
+        ranked, _ = rank(lambda block: self.score(block, self.log_), users, min(k, len(self.items_)), self.log_)
+        recall, ndcg, _ = accuracy(ranked, held, users)
+        return self.held_out_loss(held), recall, ndcg
+
+    def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
+        """Say what carried the scores of `items` (k,) for this user, by default by leaving out one of her items at a time."""
+        return leave_one_out(self.score, user, items, log)

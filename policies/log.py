@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -81,6 +82,14 @@ class FeedbackLog:
         for round in rounds.unique_consecutive().tolist():
             chosen = kept & (rounds == round)
             rest.record(round, users[chosen], items[chosen])
+        return rest
+
+    def forgetting(self, user: int, place: int) -> FeedbackLog:
+        """Return a log in whose `history` this user never took her item number `place`; its other columns stay as they are."""
+        rest = copy.copy(self)
+        rest._history, rest._counts = self._history.clone(), self._counts.clone()
+        rest._history[user, place:-1] = self._history[user, place + 1 :]
+        rest._counts[user] -= 1
         return rest
 
     def __len__(self) -> int:

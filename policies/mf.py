@@ -13,6 +13,7 @@ from torch import Tensor
 
 from policies import als
 from policies.base import Count, Policy
+from policies.explanation import Explanation, nothing
 from policies.log import FeedbackLog, ItemData
 from policies.sampling import unseen
 from policies.validation import HeldOut
@@ -88,6 +89,22 @@ class MatrixFactorisation(Policy):
         per_item = F.softplus(self.score(held.users, self.log_) - positive[:, None])    # all negatives, not a sample
         return ((per_item * unseen_items).sum(1) / unseen_items.sum(1)).mean().item()
 
+    def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
+        """als: exactly. With w_u = A⁻¹ Σ_j h_j over her items j, s_ui = Σ_j h_i·A⁻¹ h_j (Hu, Koren & Volinsky 2008, sect. 5).
+
+        bpr: how alike the vectors of the item and of those she took are; her own vector is not made of theirs.
+        """
+        history, h = self.log_.history(torch.tensor([user])).items[0], self.item_factors_
+        scores = self.user_factors_[user] @ h[items].T
+        if not len(history):
+            return nothing(items, scores)
+        if self.loss == "bpr":
+            parts = F.normalize(h[items]) @ F.normalize(h[history]).T
+            return Explanation("similarity", "history", history, parts, scores)
+        ridge = self.regularisation * (len(history) + self.unobserved_weight * len(self.items_))
+        parts = als.parts(self.solved_for_[history], self.gram_, ridge) @ h[items].T
+        return Explanation("exact", "history", history, parts.T, scores - parts.sum(0))
+
     def _als(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float]:
         users, taken, _ = log.interactions()
         by_user, by_item = als.lists(users, taken, log.n_users), als.lists(taken, users, log.n_items)
@@ -103,6 +120,8 @@ class MatrixFactorisation(Policy):
                 content = h.T @ x                                               # (factors, d)
                 extra = strength * (content @ content.T)                        # δ/M Hᵀ C H
             self.user_factors_ = w = als.solve(by_user, h, weight, user_ridge, extra)
+            self.solved_for_ = h                                                # what explains w
+            self.gram_ = weight * (h.T @ h) + (extra if extra is not None else 0)
             if strength:
                 # The penalty couples all items. Its upper bound C ≼ λ_max I, which touches it at the h of now, does not:
                 # items can be solved one by one, and the loss still never rises.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from policies.base import Count, Policy
 from policies.chance import Draws
+from policies.explanation import Explanation, nothing
 from policies.log import FeedbackLog, ItemData
 
 
@@ -51,6 +52,9 @@ class Popularity(Policy):
 
     def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return torch.zeros(len(users), dtype=torch.bool)        # the ranking is everybody's, with or without a history
+
+    def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
+        return nothing(items, self.score_[items])
 
     def rank(
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None

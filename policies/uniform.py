@@ -11,6 +11,7 @@ from torch import Tensor
 
 from policies.base import Policy
 from policies.chance import Draws
+from policies.explanation import Explanation, nothing
 from policies.log import FeedbackLog, History, ItemData
 from policies.ranking import rank
 
@@ -30,22 +31,30 @@ class Random(Policy):
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return torch.zeros(len(users), len(self.items_))
 
+    def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
+        return nothing(items, torch.zeros(len(items)))
+
     def rank(
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Draw slates without replacement: uniformly, or with `bias` from the Plackett–Luce law, P ∝ exp(bias)."""
         if bias is not None:
             return _by_gumbel(users, k, log, draws, bias)
-        slots = 2 * k + 16                      # enough that a user rarely runs out of fresh unseen items
-        word = draws.uniform_pair(users[:, None], torch.arange(slots))[1]
-        items = (word * log.n_items).long()
-        fresh = ~_repeats(items) & ~_seen(items, log.history(users))
-        first = (~fresh).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]
-        ids, scores = items.gather(1, first), torch.zeros(len(users), k)
-        short = fresh.sum(1) < k                # nearly all has been seen: draw from what is left
-        if short.any():
-            ids[short], scores[short] = _by_gumbel(users[short], k, log, draws, None)
-        return ids, scores
+        return some_unseen(users, k, log, draws)
+
+
+def some_unseen(users: Tensor, k: int, log: FeedbackLog, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Draw for each user (b,) k unseen items without replacement: ids (b, k), and 0, or −∞ for seen ones if fewer are left."""
+    slots = 2 * k + 16                      # enough that a user rarely runs out of fresh unseen items
+    word = draws.uniform_pair(users[:, None], torch.arange(slots))[1]
+    items = (word * log.n_items).long()
+    fresh = ~_repeats(items) & ~_seen(items, log.history(users))
+    first = (~fresh).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]
+    ids, scores = items.gather(1, first), torch.zeros(len(users), k)
+    short = fresh.sum(1) < k                # nearly all has been seen: draw from what is left
+    if short.any():
+        ids[short], scores[short] = _by_gumbel(users[short], k, log, draws, None)
+    return ids, scores
 
 
 def _by_gumbel(

@@ -36,9 +36,9 @@ class Epoch:
 
 
 class HeldOut(NamedTuple):
-    """One interaction of each of some users, kept out of training: their newest."""
+    """Interactions kept out of training: parallel columns, any number per user."""
 
-    users: Tensor                   # (h,) int64, distinct
+    users: Tensor                   # (h,) int64
     items: Tensor                   # (h,) int64
 
 
@@ -61,9 +61,29 @@ def hold_out(log: FeedbackLog, share: float, since: int | None, rng: torch.Gener
     return log.without(held), HeldOut(users[held], items[held])
 
 
-def accuracy(ranked: Tensor, held: HeldOut) -> tuple[float, float]:
-    """Return recall@k and NDCG@k of the rankings (h, k) of the held-out users: one relevant item each."""
-    hit = ranked == held.items[:, None]
-    gain = 1 / torch.log2(torch.arange(ranked.shape[1]) + 2.0)
-    return hit.any(1).float().mean().item(), (hit * gain).sum(1).mean().item()
+class Accuracy(NamedTuple):
+    """How well rankings find held-out items: means over users who have any."""
 
+    recall: float                   # share of a user's held-out items that are among the k best
+    ndcg: float                     # Σ 1 / log2(1 + rank) over those found, relative to the best possible order
+    hit: float                      # 1 if any is found, else 0
+
+
+def accuracy(ranked: Tensor, held: HeldOut, users: Tensor | None = None) -> Accuracy:
+    """Score the rankings (n, k) of `users` (n,), by default the distinct held-out users in ascending order.
+
+    DCG has binary gains; the best possible order has min(k, number of held-out items) hits on top.
+
+    Source: Järvelin & Kekäläinen 2002 (TOIS), normalised discounted cumulative gain.
+    """
+    if users is None:
+        users = held.users.unique()
+    k, n_items = ranked.shape[1], int(max(held.items.max(), ranked.max())) + 1
+    relevant = torch.isin(users[:, None] * n_items + ranked, held.users * n_items + held.items)     # (n, k)
+    count = torch.bincount(held.users, minlength=int(users.max()) + 1)[users]
+    discount = 1 / torch.log2(torch.arange(k) + 2.0)
+    ideal = discount.cumsum(0)[count.clamp(max=k) - 1]
+    found = relevant.float()
+    return Accuracy(
+        (found.sum(1) / count).mean().item(), ((found * discount).sum(1) / ideal).mean().item(), found.amax(1).mean().item()
+    )

@@ -62,6 +62,8 @@ def _arm(arm: Arm, slate_size: int) -> str:
         text += " Trained once, before round 1." if arm.frozen else f" Retrained every {_count(arm.retrain_every, 'round')}."
     if arm.rerank is not None:
         text += f" Re-ranked: {_part(arm.rerank)}"
+    if arm.explore is not None:
+        text += f" Exploring: {_part(arm.explore)}"
     if arm.popularity_boost:
         text += f" Scores are raised by {arm.popularity_boost:g} · log(1 + popularity)."
     if kind_of({**POLICIES, **CONTROLS}, arm.policy) != "organic":

@@ -14,6 +14,7 @@ from agents.catalog import similarity_features
 from agents.choice import Choice
 from policies.base import Policy
 from policies.log import FeedbackLog, ItemData
+from policies.pipeline import recommend
 from policies.validation import Epoch
 from simulator.controls import Control, Oracle, best_unseen
 from simulator.draws import Draws
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 OPENING = 1
 """The first round in which the platform recommends; the rounds before are the warm-up."""
-
-
-RERANKED_AT_ONCE = 1024
-"""Users whose candidates' features stand in memory together: users × candidates × features."""
 
 
 class Slates(NamedTuple):
@@ -89,18 +86,12 @@ class Platform(mesa.Agent):
     def _rank(self, users: Tensor, draws: Draws) -> Tensor:
         if isinstance(self.policy, Control):
             return best_unseen(self.model.users, self.model.catalog, users, self.slate_size, self.log)[0]
-        rerank, boost = self.arm.rerank, self.arm.popularity_boost
+        arm, boost = self.arm, self.arm.popularity_boost
         bias = boost * torch.log1p(self.policy.popularity_) if boost else None
-        stream = draws("slate")
-        if rerank is None:
-            return self.policy.rank(users, self.slate_size, self.log, stream, bias)[0]
-        longer = min(max(rerank.candidates, self.slate_size), self.log.n_items)
-        items, scores = self.policy.rank(users, longer, self.log, stream, bias)
-        places = [
-            rerank.rerank(items[rows], scores[rows], self.items.features, self.slate_size)
-            for rows in torch.arange(len(users)).split(RERANKED_AT_ONCE)
-        ]
-        return items.gather(1, torch.cat(places))
+        return recommend(
+            self.policy, users, self.slate_size, self.log, self.items, draws("slate"), draws("explore"), bias,
+            arm.rerank, arm.explore,
+        ).shown
 
     def record(self, round: int, slates: Slates, choice: Choice) -> None:
         """Append this round's impressions and interactions to the log."""

@@ -9,6 +9,7 @@ from agents.choice import CHOICES
 from agents.drift import DRIFTS
 from agents.interests import INTERESTS
 from policies import POLICIES
+from policies.explore import EXPLORERS
 from policies.rerank import RERANKERS
 from simulator.controls import CONTROLS
 from simulator.docs import PartDoc, document
@@ -21,6 +22,7 @@ PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "policies": (OneArm(), dict(POLICIES)),
     "controls": (OneArm(), dict(CONTROLS)),
     "rerankers": (OneOf(RERANKERS, "reranker"), dict(RERANKERS)),
+    "explorers": (OneOf(EXPLORERS, "explorer"), dict(EXPLORERS)),
     "interests": (OneOf(INTERESTS, "interest model"), dict(INTERESTS)),
     "choices": (OneOf(CHOICES, "choice model"), dict(CHOICES)),
     "drifts": (OneOf(DRIFTS, "drift model"), dict(DRIFTS)),

@@ -32,7 +32,9 @@ from agents.interests import INTERESTS, Interests
 from agents.space import Space
 from policies import POLICIES
 from policies.base import Policy
-from policies.rerank import RERANKERS, Reranker
+from policies.candidates import Explorer, Reranker
+from policies.explore import EXPLORERS
+from policies.rerank import RERANKERS
 from simulator.controls import CONTROLS, Control
 from simulator.docs import MOST
 from simulator.faults import Fault, ScenarioError, dotted, shown
@@ -181,6 +183,7 @@ class DataKeys(Section):
 
 
 RERANK = OneOf(RERANKERS, "reranker")
+EXPLORE = OneOf(EXPLORERS, "explorer")
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,7 @@ class Arm:
     retrain_every: int = 5  # rounds
     popularity_boost: float = 0.0
     rerank: Reranker | None = None
+    explore: Explorer | None = None
 
 
 class ControlKeys(PartKeys):
@@ -217,6 +221,9 @@ class PolicyKeys(ControlKeys):
     rerank: Annotated[Reranker, RERANK] | None = None
     """Puts the best-scored items in another order."""
 
+    explore: Annotated[Explorer, EXPLORE] | None = None
+    """Shows some items not because they are best but to learn about them."""
+
 
 class OneArm(OneOf):
     """Annotates an arm: the name of a policy or control, or a mapping with `kind`."""
@@ -232,7 +239,7 @@ class OneArm(OneOf):
         name, part = keys.name or keys.kind, instance(self.table[keys.kind], keys)
         if keys.kind in CONTROLS:
             return Arm(name, part)
-        return Arm(name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank)
+        return Arm(name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore)
 
     def dump(self, value: Arm) -> dict[str, Any]:
         kind = kind_of(self.table, value.policy)
@@ -243,6 +250,7 @@ class OneArm(OneOf):
                 "retrain_every": value.retrain_every,
                 "popularity_boost": value.popularity_boost,
                 "rerank": value.rerank and RERANK.dump(value.rerank),
+                "explore": value.explore and EXPLORE.dump(value.explore),
             }
         return keys | own_keys(value.policy)
 

@@ -211,3 +211,15 @@ def test_hardly_any_regularisation_and_fewer_users_than_factors(make_log, make_i
     losses = [epoch.train_loss for epoch in policy.training_]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
+
+
+def test_an_explanation_is_the_exact_sum_over_what_the_user_took(make_log, make_items):
+    """Hu, Koren & Volinsky's decomposition: the user's vector, and so each score, is a sum over her items; nothing is left."""
+    log, items = make_log(), make_items()
+    for diversity in (0.0, 0.5):
+        policy = MatrixFactorisation(factors=6, epochs=4, regularisation=0.01, diversity=diversity)
+        policy.fit(log, items, torch.Generator().manual_seed(0))
+        why = policy.explain(12, torch.arange(20), log)
+        assert why.method == "exact"
+        assert torch.allclose(why.parts.sum(1), policy.score(torch.tensor([12]), log)[0, :20], atol=1e-5)
+        assert why.rest.abs().max() < 1e-5

@@ -252,6 +252,22 @@ class TestContract:
         assert all(torch.equal(a, b) for a, b in zip(log.interactions(), record, strict=True))
         assert len(log.slates) == slates_kept
 
+    def test_an_explanation_accounts_for_the_whole_score(self, name, policy_of, log):
+        policy, user, items = policy_of(name), 7, torch.arange(3, 20, 4)
+        why = policy.explain(user, items, log)
+        assert why.parts.shape == (len(items), len(why.ids))
+        assert why.rest.shape == (len(items),)
+        assert why.parts.isfinite().all()
+        if why.of == "history":
+            assert set(why.ids.tolist()) <= set(log.history(torch.tensor([user])).items[0].tolist())
+        if why.method in {"exact", "leave-one-out", "none"}:
+            whole = policy.score(torch.tensor([user]), log)[0, items]
+            assert torch.allclose(why.parts.sum(1) + why.rest, whole, atol=1e-4)
+
+    def test_who_has_no_history_is_not_explained_by_it(self, name, policy_of, log):
+        why = policy_of(name).explain(NEWCOMER, torch.tensor([5, 9]), log)
+        assert why.of != "history" or why.parts.shape == (2, 0)
+
     def test_a_pickled_policy_is_the_same_policy(self, name, policy_of, log, items, make_log):
         policy = policy_of(name)
         first, second = pickle.loads(pickle.dumps(policy)), pickle.loads(pickle.dumps(policy))

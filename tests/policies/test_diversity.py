@@ -13,8 +13,9 @@ from pyversity.strategies.mmr import mmr
 from torch import Tensor
 
 from policies import MatrixFactorisation
+from policies.candidates import Candidates
 from policies.log import FeedbackLog, ItemData
-from policies.rerank import MMR
+from policies.mmr import MMR
 from simulator.draws import Draws
 
 N, M, TOPICS, K = 150, 60, 4, 6
@@ -77,13 +78,20 @@ def scaled(scores: Tensor) -> Tensor:
     return (scores - low) / (high - low)
 
 
+def mmr_places(strength: float, ids: Tensor, scores: Tensor, features: Tensor, k: int) -> Tensor:
+    """Re-rank candidate lists by MMR; it reads nothing but them and the features."""
+    catalogue = ItemData(features, features)
+    log = FeedbackLog(len(ids), len(features))
+    return MMR(strength).rerank(Candidates(torch.arange(len(ids)), ids, scores, catalogue, log, torch.ones(len(features))), k)
+
+
 STRENGTHS = st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0])
 
 
 @given(candidates(), STRENGTHS)
 def test_mmr_is_that_of_pyversity(case, strength):
     ids, scores, features, k = case
-    places = MMR(strength).rerank(ids, scores, features, k)
+    places = mmr_places(strength, ids, scores, features, k)
     for user in range(len(ids)):
         theirs = mmr(features[ids[user]].numpy(), scaled(scores)[user].numpy(), k, diversity=strength)
         assert places[user].tolist() == theirs.indices.tolist()
@@ -92,7 +100,7 @@ def test_mmr_is_that_of_pyversity(case, strength):
 @given(candidates(), STRENGTHS)
 def test_mmr_takes_the_best_marginal_candidate_at_every_place(case, strength):
     ids, scores, features, k = case
-    places = MMR(strength).rerank(ids, scores, features, k)
+    places = mmr_places(strength, ids, scores, features, k)
     relevance = scaled(scores).double().numpy()
     for user in range(len(ids)):
         x = features[ids[user]].double().numpy()
@@ -112,24 +120,24 @@ def test_mmr_takes_the_best_marginal_candidate_at_every_place(case, strength):
 @given(candidates())
 def test_without_strength_the_policy_s_order_stays(case):
     ids, scores, features, k = case
-    assert torch.equal(MMR(0.0).rerank(ids, scores, features, k), torch.arange(k).expand(len(ids), -1))
+    assert torch.equal(mmr_places(0.0, ids, scores, features, k), torch.arange(k).expand(len(ids), -1))
 
 
 @given(candidates(), st.floats(0.1, 100), st.floats(-50, 50))
 def test_the_scale_of_the_scores_does_not_matter(case, scale, shift):
     ids, scores, features, k = case
-    rerank = MMR(0.5).rerank
-    assert torch.equal(rerank(ids, scores, features, k), rerank(ids, scores * 2, features, k))
+    places = mmr_places(0.5, ids, scores, features, k)
+    assert torch.equal(places, mmr_places(0.5, ids, scores * 2, features, k))
     moved = (scores.double() * scale + shift).float()
     if torch.allclose(scaled(moved), scaled(scores), atol=1e-7):            # else float32 has lost the differences
-        assert torch.equal(rerank(ids, scores, features, k), rerank(ids, moved, features, k))
+        assert torch.equal(places, mmr_places(0.5, ids, moved, features, k))
 
 
 def test_the_stronger_the_re_ranking_the_more_diverse_the_slates(items, log):
     policy = MatrixFactorisation(factors=8).fit(log, items, torch.Generator().manual_seed(0))
     ids, scores = policy.rank(torch.arange(N), 40, log, Draws(0).at(1)("slate"))
     within = [
-        distance_within(ids.gather(1, MMR(strength).rerank(ids, scores, items.features, K)), items.features)
+        distance_within(ids.gather(1, mmr_places(strength, ids, scores, items.features, K)), items.features)
         for strength in (0.0, 0.2, 0.5, 1.0)
     ]
     assert all(more >= less for less, more in pairwise(within)), within
@@ -140,7 +148,7 @@ def test_seen_candidates_come_last_and_only_when_nothing_else_is_left(items):
     ids = torch.arange(6).expand(3, -1)
     scores = torch.tensor([[3.0, 2.0, 1.0, *[-torch.inf] * 3], [2.0, *[-torch.inf] * 5], [-torch.inf] * 6])
     for strength in (0.0, 0.5, 1.0):
-        places = MMR(strength).rerank(ids, scores, items.features, 5)
+        places = mmr_places(strength, ids, scores, items.features, 5)
         assert set(places[0, :3].tolist()) == {0, 1, 2}
         assert places[1, 0] == 0
         assert all(len(set(row)) == 5 for row in places.tolist())
@@ -148,5 +156,5 @@ def test_seen_candidates_come_last_and_only_when_nothing_else_is_left(items):
 
 def test_equal_scores_leave_only_difference_to_choose_by(items):
     ids = torch.tensor([[0, 1, 2, 15, 30, 45]])                 # topics 0 0 0 1 2 3
-    places = MMR(0.3).rerank(ids, torch.zeros(1, 6), items.features, 4)
+    places = mmr_places(0.3, ids, torch.zeros(1, 6), items.features, 4)
     assert ids[0, places[0]].tolist() == [0, 15, 30, 45]

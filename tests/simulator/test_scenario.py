@@ -21,7 +21,9 @@ from agents.choice import CHOICES, Logit
 from agents.drift import DRIFTS, Assimilation
 from agents.interests import INTERESTS, Dirichlet
 from policies import POLICIES
-from policies.rerank import MMR, RERANKERS
+from policies.explore import EXPLORERS
+from policies.mmr import MMR
+from policies.rerank import RERANKERS
 from simulator.controls import CONTROLS
 from simulator.faults import ScenarioError
 from simulator.measures import MEASURES
@@ -158,11 +160,12 @@ def test_the_digest_is_the_same_in_another_process(tmp_path: Path) -> None:
 
 def part_keys(table: Any, choice: Any = None) -> st.SearchStrategy[dict[str, Any]]:
     """Mappings that describe a part of a table, with any of its keys, within their ranges."""
+    nested = {"rerank": RERANKERS, "explore": EXPLORERS}
 
     def mapping(kind: str) -> st.SearchStrategy[dict[str, Any]]:
         model = choice.model(kind) if choice else model_of(kind, table[kind])
         values = {
-            key: part_keys(RERANKERS) if key == "rerank" else st.from_type(field.rebuild_annotation())
+            key: part_keys(nested[key]) if key in nested else st.from_type(field.rebuild_annotation())
             for key, field in model.model_fields.items()
             if key != "kind"
         }

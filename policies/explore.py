@@ -1,0 +1,67 @@
+"""Exploration over any policy: the EXPLORERS table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Tensor
+
+from policies.candidates import Candidates, Explorer
+from policies.chance import Draws
+from policies.uniform import some_unseen
+
+
+@dataclass(frozen=True)
+class EpsilonGreedy(Explorer):
+    """Each place of the finished slate goes, with chance ε, to an unseen item drawn at random from the whole catalogue.
+
+    Source: Sutton & Barto 2018, "Reinforcement learning", ch. 2; per place of a slate as in Schnabel, Bennett, Dumais &
+    Joachims 2018 (WSDM), "Short-term satisfaction and long-term coverage".
+    """
+
+    epsilon: Annotated[float, Interval(ge=0, le=1)] = 0.1
+    """Chance per place; 0 = the policy's own slate, 1 = a random slate."""
+
+    def replace(self, slates: Tensor, candidates: Candidates, draws: Draws) -> Tensor:
+        k, users = slates.shape[1], candidates.users
+        others, value = some_unseen(users, min(2 * k, candidates.log.n_items), candidates.log, draws)
+        fresh = (value > -torch.inf) & ~(others[:, :, None] == slates[:, None]).any(2)     # at least k of 2k, if there are
+        first = (~fresh).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]
+        others, fresh = (each.gather(1, first) for each in (others, fresh))
+        n = others.shape[1]                                                                # < k in a tiny catalogue
+        chance, _ = draws.uniform_pair(users[:, None], _PLACES + torch.arange(n))
+        chosen = slates.clone()
+        chosen[:, :n] = others.where((chance < self.epsilon) & fresh, slates[:, :n])
+        return chosen
+
+
+_PLACES = 1_000_000
+"""Slots of the draws that decide which places are given away: beyond those that draw the items."""
+
+
+@dataclass(frozen=True)
+class Boltzmann(Explorer):
+    """Slates are drawn, not sorted: the better an item's score, the likelier it is shown, and shown early.
+
+    A slate is a sample without replacement from P(i) ∝ exp(rel_i / τ) over the policy's best `candidates`, with rel the
+    scores scaled to [0, 1] within them. It is drawn as the largest values of rel_i + τ · Gumbel noise.
+
+    Source: Sutton & Barto 2018, "Reinforcement learning", ch. 2 (soft-max action selection); Kool, van Hoof & Welling 2019
+    (ICML) for the Gumbel top-k.
+    """
+
+    temperature: Annotated[float, Interval(ge=0)] = 0.1
+    """τ; 0 = the policy's own order, large = all candidates alike."""
+
+    candidates: Annotated[int, Interval(ge=1)] = 100
+    """Best items of the policy that are drawn from."""
+
+    def perturb(self, candidates: Candidates, draws: Draws) -> Tensor:
+        noise = draws.gumbel(candidates.users[:, None], candidates.items)
+        return (candidates.relevance() + self.temperature * noise).where(candidates.open, -torch.inf)
+
+
+EXPLORERS: dict[str, type[Explorer]] = {"epsilon_greedy": EpsilonGreedy, "boltzmann": Boltzmann}

@@ -1,0 +1,50 @@
+"""From a policy to what is shown: retrieval, re-ranking, exploration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from policies.base import Policy
+from policies.candidates import Candidates, Explorer, Reranker
+from policies.chance import Draws
+from policies.log import FeedbackLog, ItemData
+
+_USERS_AT_ONCE = 1024
+"""Users whose candidates' features stand in memory together: users × candidates × features."""
+
+
+class Stages(NamedTuple):
+    """The slates (n, k) as each stage left them, item ids, best first."""
+
+    retrieved: Tensor               # the policy's own best
+    reranked: Tensor                # as chosen and ordered from the longer list
+    shown: Tensor                   # after exploration
+
+
+def recommend(
+    policy: Policy, users: Tensor, k: int, log: FeedbackLog, items: ItemData, draws: Draws, chance: Draws,
+    bias: Tensor | None = None, rerank: Reranker | None = None, explore: Explorer | None = None,
+) -> Stages:
+    """Make slates of k unseen items for users (n,). `draws` is the policy's stream, `chance` the explorer's.
+
+    Exploration comes in twice: it may perturb the scores before the slate is made, or replace places of the finished one.
+    """
+    longer = max(k, rerank.candidates if rerank else 0, explore.candidates if explore else 0)
+    ids, scores = policy.rank(users, min(longer, log.n_items), log, draws, bias)
+    retrieved = ids[:, :k]
+    if rerank is None and explore is None:
+        return Stages(retrieved, retrieved, retrieved)
+    reranked, shown = torch.empty_like(retrieved), torch.empty_like(retrieved)
+    for rows in torch.arange(len(users)).split(_USERS_AT_ONCE):
+        candidates = Candidates(users[rows], ids[rows], scores[rows], items, log, policy.popularity_)
+        if explore:
+            perturbed, order = explore.perturb(candidates, chance).sort(dim=1, descending=True, stable=True)
+            candidates = replace(candidates, items=candidates.items.gather(1, order), scores=perturbed)
+        slates = candidates.items.gather(1, rerank.rerank(candidates, k)) if rerank else candidates.items[:, :k]
+        reranked[rows] = slates
+        shown[rows] = explore.replace(slates, candidates, chance) if explore else slates
+    return Stages(retrieved, reranked, shown)

@@ -16,7 +16,7 @@ from policies.chance import Draws
 from policies.explanation import Explanation, leave_one_out
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import rank
-from policies.validation import Epoch, HeldOut, accuracy, hold_out
+from policies.validation import MOST_HELD_OUT, Accuracy, Epoch, HeldOut, accuracy, hold_out
 
 UnitInterval = Annotated[float, Interval(ge=0, le=1)]
 Count = Annotated[int, Interval(ge=1)]
@@ -51,7 +51,11 @@ class Policy(ABC):
         best: Epoch | None = None
         weights, patience = {}, self.epochs_without_gain()
         for number, train_loss in enumerate(self.learn(train, items, rng), start=1):
-            epoch = Epoch(number, train_loss, *self._validate(held, k), k)
+            learnt = self._accuracy_on_training(held.users, k) if validation else None
+            epoch = Epoch(
+                number, train_loss, *self._validate(held, k), k,
+                train_recall=learnt and learnt.recall, train_ndcg=learnt and learnt.ndcg,
+            )
             self.training_.append(epoch)
             if patience is None or epoch.ndcg is None:
                 best = epoch
@@ -117,6 +121,15 @@ class Policy(ABC):
         ranked, _ = rank(lambda block: self.score(block, self.log_), users, min(k, len(self.items_)), self.log_)
         recall, ndcg, _ = accuracy(ranked, held, users)
         return self.held_out_loss(held), recall, ndcg
+
+    def _accuracy_on_training(self, users: Tensor, k: int) -> Accuracy:
+        """How well what was learnt from is found when all items are ranked: how much is learnt by heart."""
+        users = users.unique()[:MOST_HELD_OUT]
+        history = self.log_.history(users)
+        rows, places = history.present.nonzero(as_tuple=True)
+        nothing_seen = FeedbackLog(self.log_.n_users, self.log_.n_items)
+        ranked, _ = rank(lambda block: self.score(block, self.log_), users, min(k, len(self.items_)), nothing_seen)
+        return accuracy(ranked, HeldOut(users[rows], history.items[rows, places]), users)
 
     def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
         """Say what carried the scores of `items` (k,) for this user, by default by leaving out one of her items at a time."""

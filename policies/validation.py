@@ -25,6 +25,8 @@ class Epoch:
     ndcg: float | None              # 1 / log2(1 + rank) of the held-out item if among the k best, else 0
     k: int
     kept: bool = True               # the weights of this epoch are those that training ended with
+    train_recall: float | None = None       # of what was learnt from, all items ranked; only where validation is given
+    train_ndcg: float | None = None
 
     def better_than(self, other: Epoch) -> bool:
         """Is the held-out NDCG higher, or as high with a lower loss? Of two epochs with something held out."""

@@ -61,6 +61,33 @@ def validate(file: File, set_: Set = None, data: Data = None) -> None:
 
 
 @app.command()
+def evaluate(
+    file: Annotated[Path | None, typer.Argument(help="Scenario file whose arms to evaluate.", show_default=False)] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="POLICY", help="mf, or '{kind: mf, loss: bpr, factors: 64}'. Repeatable; instead of a file."),
+    ] = None,
+    data: Data = None,
+    protocol: Annotated[
+        str, typer.Option(help="random (8:1:1 within each user) or leave-one-out (the newest item).")
+    ] = "random",
+    k: Annotated[int, typer.Option(min=1, help="Length of the slates that are judged.")] = 10,
+    min_rating: Annotated[float | None, typer.Option(help="Ratings below this do not count, in stars.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the split and the training.")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Seeds to average over: seed, seed + 1, …")] = 1,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the numbers as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write numbers, epochs and learning curves to a folder.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train policies on one part of a real log and test them on another."""
+    from simulator.session import evaluate_policies
+
+    raise typer.Exit(
+        evaluate_policies(file, policy or [], data, protocol, k, min_rating, range(seed, seed + repeats), json, out, quiet)
+    )
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of scenario files, for editors."""
     import json

@@ -39,9 +39,12 @@ class Changed(Source):
         return self.options.get(loc, ""), loc
 
 
-def parse_override(text: str) -> Override:
-    """`policies[2].factors=8`, or by arm: `policies.mf.factors=8`, `policies[mf 2.0].factors=8`."""
-    option = f"--set {text}"
+def parse_override(text: str, option: str | None = None) -> Override:
+    """`policies[2].factors=8`, or by arm: `policies.mf.factors=8`, `policies[mf 2.0].factors=8`.
+
+    `option`: how it was written, for error messages; by default `--set TEXT`.
+    """
+    option = option or f"--set {text}"
     path, equals, value = text.partition("=")
     if not equals or _KEY.fullmatch(path) is None:
         example = "users.count=100 or policies.mf.factors=8"

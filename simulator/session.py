@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from simulator import runner
 from simulator.datasets import DATASETS, DatasetError
 from simulator.docs import PartDoc
+from simulator.evaluation import evaluate, scenario_to_evaluate
+from simulator.evaluation_output import table, write_folder, write_json
 from simulator.faults import ScenarioError, did_you_mean
 from simulator.reference import GROUPS, catalogue, describe
 from simulator.report import NotARunDirectory, write_report
@@ -91,6 +94,42 @@ def remake_report(folder: Path) -> int:
     except NotARunDirectory as error:
         return _say(error)
     _out.print(f"Report: {page}", markup=False)
+    return 0
+
+
+def evaluate_policies(
+    file: Path | None, policies: Sequence[str], data_path: str | None, protocol: str, k: int, min_rating: float | None,
+    seeds: range, json_file: Path | None, out: Path | None, quiet: bool,
+) -> int:
+    """Evaluate policies offline on a real log, print a table and write what is asked for."""
+    try:
+        scenario = scenario_to_evaluate(file, policies, data_path, protocol, k, min_rating)
+        data = load_data(scenario)
+    except (ScenarioError, DatasetError) as error:
+        return _say(error)
+    assert data is not None         # without, the scenario is refused
+    for target in (json_file and json_file.parent, out):
+        try:
+            if target:
+                target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            _err.print(f"{target}: cannot be written to: {error.strerror}", markup=False)
+            return BAD_INPUT
+    if not quiet:
+        _out.print(f"{data.name}: {data.citation}\n{data.licence}", markup=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("trainings"))
+    with Progress(*columns, console=_err, disable=quiet) as bar:
+        task = bar.add_task("", total=len(scenario.policies) * len(seeds))
+        evaluations = []
+        for arm, seed in product(scenario.policies, seeds):
+            bar.update(task, description=f"{arm.name}, seed {seed}")
+            evaluations.append(evaluate(arm, data, protocol, k, seed))
+            bar.advance(task)
+    _out.print(table(evaluations, f"{data.name}, {protocol} protocol"))
+    if json_file:
+        write_json(json_file, evaluations)
+    if out:
+        write_folder(out, evaluations)
     return 0
 
 

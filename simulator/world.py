@@ -11,7 +11,7 @@ from agents.catalog import Catalog, draw_catalog
 from agents.discovery import Discovery
 from agents.users import Users, trait
 from policies.log import Interactions
-from simulator.datasets import Dataset, load
+from simulator.datasets import Dataset, DatasetError, load
 from simulator.draws import Draws
 from simulator.scenario import Scenario, Trait
 
@@ -29,14 +29,21 @@ class Beginning:
 
 
 def load_data(scenario: Scenario) -> Dataset | None:
-    """Read the real log that the scenario names, if it names one."""
+    """Read the real log that the scenario names, if it names one. What is wrong with it is a `DatasetError`."""
     if scenario.data is None:
         return None
     assert scenario.data.path is not None       # a scenario without is refused at the door
-    return load(
+    data = load(
         scenario.data.path, min_rating=scenario.data.min_rating,
         max_users=scenario.users.count, max_items=scenario.items.count,
     )
+    for key, size in (("slate_size", scenario.slate_size), ("discovery.awareness", scenario.discovery.awareness)):
+        if size > data.n_items:
+            raise DatasetError(
+                f"{scenario.data.path}: {data.n_items} items are left of it, and `{key}` is {size}: "
+                f"choose at most {data.n_items}, for instance with --set {key}={data.n_items}"
+            )
+    return data
 
 
 def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:

@@ -15,7 +15,7 @@ from simulator.report.tradeoff import diversity_against_utility
 from simulator.report.training import learning_curves
 from simulator.report.trajectories import difference_curves, family_trajectories, focus_trajectories
 
-__all__ = ["NotARunDirectory", "write_report"]
+__all__ = ["NotARunDirectory", "save", "write_report"]
 
 FORMATS = ("svg", "png")
 
@@ -39,7 +39,7 @@ def write_report(run_dir: Path, formats: Sequence[str] | None = None) -> Path:
     folder.mkdir(exist_ok=True)
     with house_style():
         figures = draw(evidence, look)
-        pictures = {drawing.name: _save(drawing, folder, formats) for drawing in _flat(figures.values())}
+        pictures = {drawing.name: save(drawing, folder, formats) for drawing in _flat(figures.values())}
     evidence.effects.to_csv(folder / "effects.csv", index=False)
     report = run.path / "report.html"
     report.write_text(page(evidence, figures, pictures, look), encoding="utf-8")
@@ -56,12 +56,12 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
         "interests": interest_map(evidence, look, seen),
         "heatmaps": interest_heat_maps(evidence, look, seen),
         "concentration": item_concentration(evidence, look),
-        "training": learning_curves(evidence, look),
+        "training": learning_curves(evidence.run.training, [arm.name for arm in evidence.run.arms], look),
         "all": family_trajectories(evidence, look),
     }
 
 
-def _save(drawing: Drawing, folder: Path, formats: Sequence[str]) -> str:
+def save(drawing: Drawing, folder: Path, formats: Sequence[str]) -> str:
     """Write a drawing's files; returns its SVG text, which the page shows even if it is not a file."""
     settle(drawing.figure)
     picture = svg(drawing)

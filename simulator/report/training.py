@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from simulator.report.statistics import interval_table
 from simulator.report.style import INK, Drawing, Look, name_panel, new_figure
 from simulator.report.vocabulary import listing
 
-COLUMNS = ("train_loss", "validation_loss", "recall", "ndcg")
+COLUMNS = ("train_loss", "validation_loss", "recall", "ndcg", "train_recall", "train_ndcg")
 TRUE_RANKING, ACCEPTANCE = "utility.ndcg", "utility.acceptance"
 
 
@@ -36,14 +37,18 @@ class Accuracy:
     acceptance: Interval | None
 
 
-def learning_curves(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
-    """Loss and held-out accuracy over the epochs of each retraining: one row of panels per arm."""
-    table = evidence.run.training
-    if table.empty:
+def learning_curves(training: pd.DataFrame, names: Sequence[str], look: dict[str, Look]) -> Drawing | None:
+    """Loss and held-out accuracy over the epochs of each training: one row of panels per arm.
+
+    `training` has columns arm, round, epoch, k and those of `COLUMNS`, of which accuracy on training rows may be missing.
+    """
+    if training.empty:
         return None
-    table = table.astype(dict.fromkeys(COLUMNS, float))
+    table = training.reindex(columns=["arm", "round", "epoch", "k", *COLUMNS]).astype(dict.fromkeys(COLUMNS, float))
     curves = table.groupby(["arm", "round", "epoch"], as_index=False)[list(COLUMNS)].mean()
-    arms = [arm.name for arm in evidence.run.arms if arm.name in set(curves["arm"])]
+    learnt = bool(table["train_recall"].notna().any())
+    curves = curves if learnt else curves.drop(columns=["train_recall", "train_ndcg"])
+    arms = [name for name in names if name in set(curves["arm"])]
     colour = _by_round(curves)
     figure = new_figure(1.45 * len(arms) + 0.75)
     grid = figure.subplots(len(arms), 3, squeeze=False)
@@ -56,12 +61,14 @@ def learning_curves(evidence: Evidence, look: dict[str, Look]) -> Drawing | None
         for ax in accuracy[1:]:
             ax.sharey(accuracy[0])
     for row, arm in zip(grid, arms, strict=True):
-        for _, training in curves[curves["arm"] == arm].groupby("round"):
-            shade = colour.to_rgba(training["round"].to_numpy(dtype=float))[0]
-            _curve(row[0], training, "train_loss", shade, dashed=True)
-            _curve(row[0], training, "validation_loss", shade)
-            _curve(row[1], training, "recall", shade)
-            _curve(row[2], training, "ndcg", shade)
+        for _, one in curves[curves["arm"] == arm].groupby("round"):
+            shade = colour.to_rgba(one["round"].to_numpy(dtype=float))[0]
+            _curve(row[0], one, "train_loss", shade, dashed=True)
+            _curve(row[0], one, "validation_loss", shade)
+            for ax, measure in ((row[1], "recall"), (row[2], "ndcg")):
+                _curve(ax, one, measure, shade)
+                if learnt:
+                    _curve(ax, one, f"train_{measure}", shade, dashed=True)
         for ax, label in zip(row, ("Loss", f"Recall@{k}", f"NDCG@{k}"), strict=True):
             _dress(ax, label)
         name_panel(row[0], arm, look[arm])
@@ -73,7 +80,7 @@ def learning_curves(evidence: Evidence, look: dict[str, Look]) -> Drawing | None
     figure.legend(
         handles=[
             Line2D([], [], color=INK, label="held-out rows"),
-            Line2D([], [], color=INK, linestyle=(0, (4, 2)), label="training rows (loss only)"),
+            Line2D([], [], color=INK, linestyle=(0, (4, 2)), label="training rows" if learnt else "training rows (loss only)"),
         ],
         loc="outside upper left",
         ncols=2,

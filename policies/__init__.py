@@ -1,14 +1,36 @@
 """The recommenders: from a feedback log and public item data to slates. Know only what a platform knows."""
 
+from policies.bandits import LinearThompson, LinUCB
 from policies.base import Policy
+from policies.bert4rec import BERT4Rec
+from policies.content import Content
+from policies.ease import EASE
+from policies.external import External
+from policies.generative import Generative
+from policies.lightgcn import LightGCN
 from policies.mf import MatrixFactorisation
+from policies.neighbours import ItemKNN, UserKNN
+from policies.ngcf import NGCF
 from policies.popularity import Popularity
 from policies.sasrec import SASRec
+from policies.text import Text
 from policies.uniform import Random
 
 POLICIES: dict[str, type[Policy]] = {
     "random": Random,
     "popularity": Popularity,
+    "itemknn": ItemKNN,
+    "userknn": UserKNN,
+    "ease": EASE,
     "mf": MatrixFactorisation,
+    "lightgcn": LightGCN,
+    "ngcf": NGCF,
     "sasrec": SASRec,
+    "bert4rec": BERT4Rec,
+    "generative": Generative,
+    "content": Content,
+    "text": Text,
+    "linucb": LinUCB,
+    "thompson": LinearThompson,
+    "external": External,
 }

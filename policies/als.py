@@ -17,12 +17,13 @@ class Lists(NamedTuple):
     columns: Tensor                 # (nnz,) int64, row after row
     counts: Tensor                  # (n_rows,) int64
     starts: Tensor                  # (n_rows,) int64: where each row's columns begin
+    weights: Tensor | None = None   # (nnz,) float32: v, parallel to `columns`; None = 1
 
 
-def lists(rows: Tensor, columns: Tensor, n_rows: int) -> Lists:
-    """Group `columns` by `rows` (parallel, (nnz,))."""
-    counts = torch.bincount(rows, minlength=n_rows)
-    return Lists(columns[rows.argsort(stable=True)], counts, counts.cumsum(0) - counts)
+def lists(rows: Tensor, columns: Tensor, n_rows: int, weights: Tensor | None = None) -> Lists:
+    """Group `columns` by `rows`, and their weights if any (parallel, (nnz,))."""
+    counts, order = torch.bincount(rows, minlength=n_rows), rows.argsort(stable=True)
+    return Lists(columns[order], counts, counts.cumsum(0) - counts, None if weights is None else weights[order])
 
 
 def solve(
@@ -31,8 +32,8 @@ def solve(
 ) -> Tensor:
     """Return the factors (n_rows, d) that minimise the loss with the other side's factors (n, d) fixed.
 
-    Row r minimises Σ_{c known} (w·x_c − 1)² + α_0 Σ_c (w·x_c)² + ridge_r ‖w‖² + w·extra w − 2 w·pull_r, that is
-    (Σ x xᵀ + α_0 XᵀX + ridge_r I + extra) w = Σ x + pull_r; `extra` is (d, d), `pull` (n_rows, d), both 0 by default. Rows
+    Row r minimises Σ_{c known} v_rc (w·x_c − 1)² + α_0 Σ_c (w·x_c)² + ridge_r ‖w‖² + w·extra w − 2 w·pull_r, that is
+    (Σ v x xᵀ + α_0 XᵀX + ridge_r I + extra) w = Σ v x + pull_r; `extra` is (d, d), `pull` (n_rows, d), both 0 by default. Rows
     without interactions get the solution of that too: 0 without pull.
 
     Source: Hu, Koren & Volinsky 2008 (ICDM); weights and regularisation as in Rendle, Krichene, Zhang & Koren 2022 (RecSys),
@@ -50,23 +51,27 @@ def solve(
         place = known.starts[rows, None] + torch.arange(longest)
         present = torch.arange(longest) < known.counts[rows, None]
         x = other[known.columns[place.where(present, 0)]] * present[..., None] if longest else torch.zeros(len(rows), 0, d)
-        left = torch.baddbmm(gram.expand(len(rows), d, d), x.mT, x)
+        weighted = x
+        if known.weights is not None and longest:
+            weighted = x * known.weights[place.where(present, 0)][..., None]
+        left = torch.baddbmm(gram.expand(len(rows), d, d), weighted.mT, x)
         diagonal = left.diagonal(dim1=-2, dim2=-1)
         # Where ridge is next to nothing and few rows span the d dimensions: what float32 needs to factorise at all.
         least = d * torch.finfo(torch.float32).eps * diagonal.sum(-1, keepdim=True)
         diagonal.add_(ridge[rows, None].maximum(least))
-        right = x.sum(1) if pull is None else x.sum(1) + pull[rows]
+        right = weighted.sum(1) if pull is None else weighted.sum(1) + pull[rows]
         solution[rows] = torch.cholesky_solve(right[..., None], torch.linalg.cholesky(left))[..., 0]
     return solution
 
 
-def parts(x: Tensor, gram: Tensor, ridge: float) -> Tensor:
-    """Return A⁻¹ x_c for each known column (n, d), A = Σ x xᵀ + gram + ridge I: the terms whose sum is the row's factors.
+def parts(x: Tensor, weights: Tensor, gram: Tensor, ridge: float) -> Tensor:
+    """Return v_c A⁻¹ x_c for each known column (n, d), A = Σ v x xᵀ + gram + ridge I: they sum to the row's factors.
 
     Source: Hu, Koren & Volinsky 2008 (ICDM), section 5, "Explaining recommendations".
     """
-    left = x.T @ x + gram + ridge * torch.eye(x.shape[1])
-    return torch.linalg.solve(left, x.T).T
+    weighted = x * weights[:, None]
+    left = weighted.T @ x + gram + ridge * torch.eye(x.shape[1])
+    return torch.linalg.solve(left, weighted.T).T
 
 
 def _blocks(sorted_counts: Tensor) -> list[slice]:

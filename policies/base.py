@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,12 +15,13 @@ from torch import Tensor
 
 from policies.chance import Draws
 from policies.explanation import Explanation, leave_one_out
+from policies.failure import PolicyFailed
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import rank
 from policies.validation import MOST_HELD_OUT, Accuracy, Epoch, HeldOut, accuracy, hold_out
 
 UnitInterval = Annotated[float, Interval(ge=0, le=1)]
-Count = Annotated[int, Interval(ge=1)]
+Count = Annotated[int, Interval(ge=1, le=1_000_000)]
 
 
 @dataclass
@@ -30,8 +32,6 @@ class Policy(ABC):
     """
 
     trains: ClassVar[bool] = True           # False: nothing is learnt from the log
-
-    needs_titles: ClassVar[bool] = False    # True: reads `ItemData.titles`, which a synthetic world does not have
 
     def fit(
         self, log: FeedbackLog, items: ItemData, rng: torch.Generator, k: int = 10, since: int | None = None,
@@ -51,6 +51,11 @@ class Policy(ABC):
         best: Epoch | None = None
         weights, patience = {}, self.epochs_without_gain()
         for number, train_loss in enumerate(self.learn(train, items, rng), start=1):
+            if train_loss is not None and not math.isfinite(train_loss):
+                raise PolicyFailed(
+                    f"training diverged: after epoch {number} the loss is {train_loss}. A smaller learning rate, or more "
+                    "regularisation, keeps it finite."
+                )
             learnt = self._accuracy_on_training(held.users, k) if validation else None
             epoch = Epoch(
                 number, train_loss, *self._validate(held, k), k,
@@ -68,6 +73,10 @@ class Policy(ABC):
         return self
 
     held_out_share: ClassVar[float] = 0.1   # of the users with at least two interactions
+
+    def reads_titles(self) -> bool:
+        """Does it need `ItemData.titles`, which a synthetic world does not have?"""
+        return False
 
     def epochs_without_gain(self) -> int | None:
         """Return after how many epochs without a higher held-out NDCG training stops and returns to the best; None = never."""

@@ -18,6 +18,8 @@ from policies.uniform import some_unseen
 class EpsilonGreedy(Explorer):
     """Each place of the finished slate goes, with chance ε, to an unseen item drawn at random from the whole catalogue.
 
+    All items that the user has not taken are as likely, but for those that keep another place of the slate.
+
     Source: Sutton & Barto 2018, "Reinforcement learning", ch. 2; per place of a slate as in Schnabel, Bennett, Dumais &
     Joachims 2018 (WSDM), "Short-term satisfaction and long-term coverage".
     """
@@ -27,15 +29,16 @@ class EpsilonGreedy(Explorer):
 
     def replace(self, slates: Tensor, candidates: Candidates, draws: Draws) -> Tensor:
         k, users = slates.shape[1], candidates.users
+        chance, _ = draws.uniform_pair(users[:, None], _PLACES + torch.arange(k))
+        given = chance < self.epsilon                                               # (b, k)
         others, value = some_unseen(users, min(2 * k, candidates.log.n_items), candidates.log, draws)
-        fresh = (value > -torch.inf) & ~(others[:, :, None] == slates[:, None]).any(2)     # at least k of 2k, if there are
+        kept = ((others[:, :, None] == slates[:, None]) & ~given[:, None]).any(2)
+        fresh = (value > -torch.inf) & ~kept        # of 2 k, as many as are given away, or all that are left
         first = (~fresh).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]
         others, fresh = (each.gather(1, first) for each in (others, fresh))
-        n = others.shape[1]                                                                # < k in a tiny catalogue
-        chance, _ = draws.uniform_pair(users[:, None], _PLACES + torch.arange(n))
-        chosen = slates.clone()
-        chosen[:, :n] = others.where((chance < self.epsilon) & fresh, slates[:, :n])
-        return chosen
+        # The n-th place given away gets the n-th other. If there are too few, the last places keep what they have: seen items.
+        turn = (given.cumsum(1) - 1).clamp(min=0)
+        return others.gather(1, turn).where(given & fresh.gather(1, turn), slates)
 
 
 _PLACES = 1_000_000

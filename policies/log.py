@@ -82,6 +82,9 @@ class FeedbackLog:
         for round in rounds.unique_consecutive().tolist():
             chosen = kept & (rounds == round)
             rest.record(round, users[chosen], items[chosen])
+        for round, shown_to, slates in self.slates:
+            stays = ~torch.isin(shown_to, users[~kept & (rounds == round)])
+            rest.slates.append((round, shown_to, slates) if stays.all() else (round, shown_to[stays], slates[stays]))
         return rest
 
     def forgetting(self, user: int, place: int) -> FeedbackLog:
@@ -95,13 +98,12 @@ class FeedbackLog:
     def __len__(self) -> int:
         return int(self._counts.sum())
 
-    def interactions(self, since: int | None = None) -> Interactions:
-        """Return all interactions, or those of round `since` and later."""
+    def interactions(self) -> Interactions:
+        """Return all interactions."""
         empty = torch.zeros(0, dtype=torch.int64)
-        chunks = [chunk for chunk in self._chunks if since is None or (len(chunk.rounds) and int(chunk.rounds[0]) >= since)]
-        if not chunks:
+        if not self._chunks:
             return Interactions(empty, empty, empty)
-        return Interactions(*(torch.cat(column) for column in zip(*chunks, strict=True)))
+        return Interactions(*(torch.cat(column) for column in zip(*self._chunks, strict=True)))
 
     def counts(self) -> Tensor:
         """Return the number of items (n_users,) that each user has taken."""

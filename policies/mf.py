@@ -12,8 +12,9 @@ from annotated_types import Gt, Interval
 from torch import Tensor
 
 from policies import als
-from policies.base import Count, Policy
+from policies.base import Count, Policy, UnitInterval
 from policies.explanation import Explanation, nothing
+from policies.impressions import inverse_propensity
 from policies.log import FeedbackLog, ItemData
 from policies.sampling import unseen
 from policies.validation import HeldOut
@@ -32,9 +33,17 @@ class MatrixFactorisation(Policy):
     similarity within a list on which each item stands with its score for weight, so a user's best items come from different
     topics.
 
+    With `propensity` γ > 0 an interaction counts the less, the more the item was met: the observed terms get the weight
+    v_i ∝ (exposures_i / max)^−γ, of mean 1, against the exposure bias of a log that the recommender itself has made.
+
+    With `adversarial` λ_adv > 0 bpr also minimises λ_adv times its loss at vectors that have been moved, each by a step of
+    length ε, to where that loss grows fastest; so small changes of the vectors turn the ranking over less. Training from
+    scratch begins with half its epochs without.
+
     Source: Hu, Koren & Volinsky 2008 (ICDM) with the regularisation of Rendle et al. 2022 (RecSys); Rendle et al. 2009
     (UAI), BPR; diversity by a term of the training loss as in Wasilewski & Hurley 2016 (FLAIRS), the term itself being the
-    intra-list similarity of Ziegler et al. 2005 (WWW) with scores in place of membership.
+    intra-list similarity of Ziegler et al. 2005 (WWW) with scores in place of membership; inverse propensities as in Schnabel
+    et al. 2016 (ICML) and Saito et al. 2020 (WSDM); He, He, Du & Chua 2018 (SIGIR), "Adversarial personalized ranking".
     """
 
     loss: Literal["als", "bpr"] = "als"
@@ -46,11 +55,11 @@ class MatrixFactorisation(Policy):
     epochs: Count = 10
     """Passes over the data at each retraining (als: sweeps over users and items)."""
 
-    regularisation: Annotated[float, Interval(ge=0)] = 0.001
+    regularisation: Annotated[float, Interval(ge=0, le=1e6)] = 0.001
     """λ, per interaction. On dense logs more is better (0.01 on MovieLens 100K); on the sparse log of a young platform that
     shrinks all vectors to 0."""
 
-    unobserved_weight: Annotated[float, Gt(0)] = 0.1
+    unobserved_weight: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.1
     """α_0: weight of a pair without interaction relative to one with (als only)."""
 
     learning_rate: Annotated[float, Gt(0)] = 0.005
@@ -62,52 +71,73 @@ class MatrixFactorisation(Policy):
     warm: bool = True
     """Start a retraining from the vectors learnt before; false = from scratch."""
 
-    diversity: Annotated[float, Interval(ge=0)] = 0.0
+    diversity: Annotated[float, Interval(ge=0, le=1e6)] = 0.0
     """δ: strength of the penalty on similar items in the training loss; 0 = none."""
 
+    propensity: UnitInterval = 0.0
+    """γ: how far exposure is made up for in the training loss; 0 = not, 1 = an item met half as often counts double."""
+
+    adversarial: Annotated[float, Interval(ge=0)] = 0.0
+    """λ_adv: weight of the loss at adversarially moved vectors (bpr only); 0 = none."""
+
+    perturbation: Annotated[float, Interval(ge=0)] = 0.5
+    """ε: how far the adversary moves each vector (with `adversarial`)."""
+
+    def __post_init__(self) -> None:
+        if self.adversarial and self.loss != "bpr":
+            raise ValueError(f"adversarial training is there for loss bpr only (loss is {self.loss})")
+
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
-        if not (self.warm and hasattr(self, "user_factors_")):
+        cold = not (self.warm and hasattr(self, "user_factors_"))
+        if cold:
             scale = 0.1 / self.factors**0.5
             self.user_factors_ = torch.randn(log.n_users, self.factors, generator=rng) * scale
             self.item_factors_ = torch.randn(log.n_items, self.factors, generator=rng) * scale
+        self.item_weights_ = inverse_propensity(log, self.propensity) if self.propensity else torch.ones(log.n_items)
         if not len(log):
             return
-        train = self._als if self.loss == "als" else self._bpr
-        yield from train(log, items, rng)
+        if self.loss == "als":
+            yield from self._als(log, items)
+        else:
+            yield from self._bpr(log, items, rng, plain_epochs=self.epochs // 2 if cold else 0)
 
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return self.user_factors_[users] @ self.item_factors_.T
 
     def held_out_loss(self, held: HeldOut) -> float | None:
         positive = (self.user_factors_[held.users] * self.item_factors_[held.items]).sum(1)
+        weight = self.item_weights_[held.items]
         if self.loss == "als":
-            return ((positive - 1) ** 2).mean().item() + self._unobserved_loss()
+            return (weight * (positive - 1) ** 2).mean().item() + self._unobserved_loss()
         seen = self.log_.history(held.users)
         unseen_items = torch.ones(len(held.users), len(self.items_))
         rows, places = seen.present.nonzero(as_tuple=True)
         unseen_items[rows, seen.items[rows, places]] = 0
         per_item = F.softplus(self.score(held.users, self.log_) - positive[:, None])    # all negatives, not a sample
-        return ((per_item * unseen_items).sum(1) / unseen_items.sum(1)).mean().item()
+        return (weight * (per_item * unseen_items).sum(1) / unseen_items.sum(1)).mean().item()
 
     def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
-        """als: exactly. With w_u = A⁻¹ Σ_j h_j over her items j, s_ui = Σ_j h_i·A⁻¹ h_j (Hu, Koren & Volinsky 2008, sect. 5).
+        """als: exactly. With w_u = A⁻¹ Σ_j v_j h_j over her items j, s_ui = Σ_j v_j h_i·A⁻¹ h_j (Hu, Koren & Volinsky 2008).
 
-        bpr: how alike the vectors of the item and of those she took are; her own vector is not made of theirs.
+        bpr: by how much the score would fall had she not taken the item, to first order, items' vectors staying as they are.
         """
         history, h = self.log_.history(torch.tensor([user])).items[0], self.item_factors_
-        scores = self.user_factors_[user] @ h[items].T
+        w, weights = self.user_factors_[user], self.item_weights_[history]
+        scores = w @ h[items].T
         if not len(history):
             return nothing(items, scores)
         if self.loss == "bpr":
-            parts = F.normalize(h[items]) @ F.normalize(h[history]).T
-            return Explanation("similarity", "history", history, parts, scores)
+            parts = influence(w, h, history, weights, self.regularisation) @ h[items].T
+            return Explanation("leave-one-out", "history", history, parts.T, scores - parts.sum(0))
         ridge = self.regularisation * (len(history) + self.unobserved_weight * len(self.items_))
-        parts = als.parts(self.solved_for_[history], self.gram_, ridge) @ h[items].T
+        parts = als.parts(self.solved_for_[history], weights, self.gram_, ridge) @ h[items].T
         return Explanation("exact", "history", history, parts.T, scores - parts.sum(0))
 
-    def _als(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float]:
+    def _als(self, log: FeedbackLog, items: ItemData) -> Iterator[float]:
         users, taken, _ = log.interactions()
-        by_user, by_item = als.lists(users, taken, log.n_users), als.lists(taken, users, log.n_items)
+        v = self.item_weights_[taken]
+        weights = v if self.propensity else None
+        by_user, by_item = als.lists(users, taken, log.n_users, weights), als.lists(taken, users, log.n_items, weights)
         weight = self.unobserved_weight
         user_ridge = self.regularisation * (by_user.counts + weight * log.n_items)
         item_ridge = self.regularisation * (by_item.counts + weight * log.n_users)
@@ -129,34 +159,88 @@ class MatrixFactorisation(Policy):
                 pull = (bound * h - strength * x @ content.T) @ (w.T @ w)
             self.item_factors_ = als.solve(by_item, w, weight, item_ridge, extra, pull)
             fit = (self.user_factors_[users] * self.item_factors_[taken]).sum(1)
-            yield ((fit - 1) ** 2).mean().item() + self._unobserved_loss()
+            yield (v * (fit - 1) ** 2).mean().item() + self._unobserved_loss()
 
     def _unobserved_loss(self) -> float:
         """Return α_0 Σ_all s² per interaction, without forming the scores: Σ s² = tr(WᵀW HᵀH)."""
         w, h = self.user_factors_, self.item_factors_
         return self.unobserved_weight * ((w.T @ w) * (h.T @ h)).sum().item() / len(self.log_)
 
-    def _bpr(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float]:
+    def _bpr(self, log: FeedbackLog, items: ItemData, rng: torch.Generator, plain_epochs: int) -> Iterator[float]:
         users, taken, _ = log.interactions()
         w, h = self.user_factors_.requires_grad_(), self.item_factors_.requires_grad_()
         self.user_factors_, self.item_factors_ = w.detach(), h.detach()     # views: they follow each step
         optimiser = torch.optim.SparseAdam([w, h], lr=self.learning_rate)
-        for _ in range(self.epochs):
+        for epoch in range(self.epochs):
             total = 0.0
             for batch in torch.randperm(len(users), generator=rng).split(self.batch_size):
                 u, i = users[batch], taken[batch]
                 j = unseen(log, u, rng)
+                v = self.item_weights_[i]
                 w_u, h_i, h_j = (F.embedding(ids, rows, sparse=True) for ids, rows in ((u, w), (i, h), (j, h)))
-                loss = F.softplus((w_u * (h_j - h_i)).sum(1)).mean()
+                loss = pairwise_loss(w_u, h_i, h_j, v)
                 ridge = (w_u.square() + h_i.square() + h_j.square()).sum(1).mean()
                 objective = loss + self.regularisation * ridge
                 if self.diversity:
                     objective = objective + self.diversity * _similarity(w_u, h, items.features, rng)
+                if self.adversarial and epoch >= plain_epochs:
+                    moves = worst_moves(u, i, j, w_u.detach(), h_i.detach(), h_j.detach(), v)
+                    w_adv, i_adv, j_adv = (x + self.perturbation * move for x, move in zip((w_u, h_i, h_j), moves, strict=True))
+                    objective = objective + self.adversarial * pairwise_loss(w_adv, i_adv, j_adv, v)
                 optimiser.zero_grad()
                 objective.backward()
                 optimiser.step()
                 total += loss.item() * len(batch)
             yield total / len(users)
+
+
+def pairwise_loss(w_u: Tensor, h_i: Tensor, h_j: Tensor, v: Tensor) -> Tensor:
+    """Return the mean of −v ln σ(s_ui − s_uj) over triples: vectors (b, d) of users, taken and untaken items, weights (b,)."""
+    return (v * F.softplus((w_u * (h_j - h_i)).sum(1))).mean()
+
+
+def worst_moves(
+    u: Tensor, i: Tensor, j: Tensor, w_u: Tensor, h_i: Tensor, h_j: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the directions (b, d) × 3, of length 1, in which the pairwise loss of triples (b,) grows fastest.
+
+    Each user's and each item's vector moves one way, along the gradient of the whole loss with respect to it: the fast gradient
+    method per row of the embedding matrices, as in the paper's code. A vector that the loss does not depend on stays.
+
+    Source: He, He, Du & Chua 2018 (SIGIR); the fast gradient method: Goodfellow, Shlens & Szegedy 2015 (ICLR).
+    """
+    push = (v * torch.sigmoid((w_u * (h_j - h_i)).sum(1)))[:, None]                 # derivative by the margin, times b
+
+    def direction(ids: Tensor, gradient: Tensor) -> Tensor:
+        _, row = ids.unique(return_inverse=True)
+        total = torch.zeros(int(row.max()) + 1, gradient.shape[1]).index_add_(0, row, gradient)
+        return F.normalize(total)[row]
+
+    of_items = direction(torch.cat([i, j]), torch.cat([-push * w_u, push * w_u]))
+    return direction(u, push * (h_j - h_i)), of_items[: len(i)], of_items[len(i) :]
+
+
+def influence(w: Tensor, h: Tensor, history: Tensor, weights: Tensor, regularisation: float) -> Tensor:
+    """Return by how much each item of a user's history (n,) has moved her vector w (d,): rows (n, d).
+
+    With the item vectors h fixed, w minimises F = Σ_i v_i [mean_j −ln σ(s_i − s_j)] + n λ ‖w‖², i over her items, j over all
+    others. Without the term of item i the minimum is, to first order, w − (∇²F)⁻¹ g_i, g_i the negative gradient of the term.
+
+    Source: Koh & Liang 2017 (ICML), "Understanding black-box predictions via influence functions".
+    """
+    others = torch.ones(len(h), dtype=torch.bool)
+    others[history] = False
+    w, h, v = w.double(), h.double(), weights.double()[:, None]
+    own, other = h[history], h[others] if others.any() else h
+    margin = (own @ w)[:, None] - other @ w                                         # (n, m)
+    slope = v * torch.sigmoid(-margin) / len(other)
+    pull = slope.sum(1, keepdim=True) * own - slope @ other                         # (n, d): g_i
+    curve = slope * torch.sigmoid(margin)
+    cross = own.T @ curve @ other
+    hessian = own.T @ (curve.sum(1, keepdim=True) * own) - cross - cross.T + other.T @ (curve.sum(0)[:, None] * other)
+    diagonal = hessian.diagonal()
+    diagonal.add_((torch.tensor(2 * regularisation * len(own))).maximum(1e-6 * diagonal.mean()))    # not singular without λ
+    return torch.linalg.solve(hessian, pull.T).T.float()
 
 
 def _similarity(w: Tensor, h: Tensor, features: Tensor, rng: torch.Generator) -> Tensor:

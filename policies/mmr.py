@@ -9,7 +9,8 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from policies.candidates import LAST_RESORT, Candidates
+from policies.candidates import Candidates
+from policies.greedy import GreedySlate
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,11 @@ class MMR:
     """Best items of the policy that are considered."""
 
     def rerank(self, candidates: Candidates, k: int) -> Tensor:
-        rows = torch.arange(len(candidates.items))
-        relevance, x, seen = candidates.relevance(), candidates.features(), ~candidates.open
+        relevance, x = candidates.relevance(), candidates.features()
+        slate = GreedySlate(candidates.open, k)
         closest = torch.zeros_like(relevance)                                       # max similarity to what is picked
-        picked = torch.zeros_like(seen)
-        slate = torch.empty(len(rows), k, dtype=torch.int64)
         for place in range(k):
-            value = (1 - self.strength) * relevance - self.strength * closest
-            best = value.masked_fill(seen, LAST_RESORT).masked_fill(picked, -torch.inf).argmax(1)
-            slate[:, place] = best
-            picked[rows, best] = True
-            likeness = (x * x[rows, best][:, None]).sum(-1)
+            picked = slate.add((1 - self.strength) * relevance - self.strength * closest)
+            likeness = (x * x[picked][:, None]).sum(-1)
             closest = likeness if place == 0 else torch.maximum(closest, likeness)
-        return slate
+        return slate.places

@@ -18,11 +18,10 @@ _USERS_AT_ONCE = 1024
 
 
 class Stages(NamedTuple):
-    """The slates (n, k) as each stage left them, item ids, best first."""
+    """The slates (n, k), item ids, best first."""
 
     retrieved: Tensor               # the policy's own best
-    reranked: Tensor                # as chosen and ordered from the longer list
-    shown: Tensor                   # after exploration
+    shown: Tensor                   # after re-ranking and exploration
 
 
 def recommend(
@@ -37,14 +36,13 @@ def recommend(
     ids, scores = policy.rank(users, min(longer, log.n_items), log, draws, bias)
     retrieved = ids[:, :k]
     if rerank is None and explore is None:
-        return Stages(retrieved, retrieved, retrieved)
-    reranked, shown = torch.empty_like(retrieved), torch.empty_like(retrieved)
+        return Stages(retrieved, retrieved)
+    shown = torch.empty_like(retrieved)
     for rows in torch.arange(len(users)).split(_USERS_AT_ONCE):
         candidates = Candidates(users[rows], ids[rows], scores[rows], items, log, policy.popularity_)
         if explore:
             perturbed, order = explore.perturb(candidates, chance).sort(dim=1, descending=True, stable=True)
             candidates = replace(candidates, items=candidates.items.gather(1, order), scores=perturbed)
         slates = candidates.items.gather(1, rerank.rerank(candidates, k)) if rerank else candidates.items[:, :k]
-        reranked[rows] = slates
         shown[rows] = explore.replace(slates, candidates, chance) if explore else slates
-    return Stages(retrieved, reranked, shown)
+    return Stages(retrieved, shown)

@@ -31,7 +31,10 @@ def objective(policy: MatrixFactorisation, w: Tensor, h: Tensor, log: FeedbackLo
     seen = torch.zeros(n, m, dtype=torch.float64)
     seen[users, taken] = 1
     scores, weight = w @ h.T, policy.unobserved_weight
-    loss = (seen * (scores - 1) ** 2).sum() + weight * (scores**2).sum()
+    count = seen.sum(0)
+    v = (count / count.max()).clamp(min=0.01) ** -policy.propensity                # nothing was shown: exposures are takes
+    v = v / (v * count).sum() * count.sum()
+    loss = (v * seen * (scores - 1) ** 2).sum() + weight * (scores**2).sum()
     loss = loss + policy.regularisation * ((seen.sum(1) + weight * m) * (w**2).sum(1)).sum()
     loss = loss + policy.regularisation * ((seen.sum(0) + weight * n) * (h**2).sum(1)).sum()
     cosine = items.features.double() @ items.features.double().T
@@ -55,14 +58,15 @@ def started(policy: MatrixFactorisation, log: FeedbackLog, seed: int) -> MatrixF
 
 @given(
     seed=st.integers(0, 2**31), weight=st.floats(0.01, 2), share=st.floats(0, 1), more=st.booleans(),
-    d=st.integers(1, 6),
+    weighted=st.booleans(), d=st.integers(1, 6),
 )
-def test_a_half_sweep_solves_the_normal_equations_of_every_row(seed, weight, share, more, d):
+def test_a_half_sweep_solves_the_normal_equations_of_every_row(seed, weight, share, more, weighted, d):
     rng = np.random.default_rng(seed)
     n, m = 13, 9
     seen = rng.random((n, m)) < share * rng.random((n, 1))
     rows, columns = (torch.from_numpy(side) for side in seen.nonzero())
     shuffled = torch.from_numpy(rng.permutation(len(rows)))
+    v = rng.uniform(0.2, 3, (n, m)) if weighted else np.ones((n, m))
     x, ridge, pull = rng.normal(size=(m, d)), rng.uniform(0.1, 2, n), rng.normal(size=(n, d)) * more
     extra = np.cov(rng.normal(size=(d, 9))).reshape(d, d) * more
 
@@ -70,13 +74,14 @@ def test_a_half_sweep_solves_the_normal_equations_of_every_row(seed, weight, sha
         return torch.tensor(a, dtype=torch.float32)
 
     found = als.solve(
-        als.lists(rows[shuffled], columns[shuffled], n), single(x), weight, single(ridge),
+        als.lists(rows[shuffled], columns[shuffled], n, single(v[seen])[shuffled] if weighted else None),
+        single(x), weight, single(ridge),
         single(extra) if more else None, single(pull) if more else None,
     )
     for row in range(n):
-        c = np.diag(seen[row] + weight)                             # the confidence of each column
+        c = np.diag(v[row] * seen[row] + weight)                    # the confidence of each column
         left = x.T @ c @ x + ridge[row] * np.eye(d) + extra
-        right = x.T @ seen[row] + pull[row]
+        right = x.T @ (v[row] * seen[row]) + pull[row]
         np.testing.assert_allclose(found[row].numpy(), np.linalg.solve(left, right), rtol=2e-3, atol=2e-4)
 
 
@@ -119,6 +124,20 @@ def test_no_half_sweep_raises_the_objective(make_log, make_items, diversity, see
         assert after <= halfway * (1 + 1e-6)
         before = after
     assert before < 0.8 * first
+
+
+@pytest.mark.parametrize("propensity", [0.3, 1.0])
+def test_a_sweep_with_weights_solves_the_weighted_objective(make_log, make_items, propensity):
+    """Items are solved last: the objective's gradient is 0 in them, and, at the items before, in the users."""
+    log, items = make_log(n=N, m=M), make_items(M)
+    policy = started(MatrixFactorisation(factors=D, epochs=1, regularisation=0.02, propensity=propensity), log, 0)
+    before = policy.item_factors_
+    sweep(policy, log, items)
+    for known, solved_items in ((before, False), (policy.item_factors_, True)):
+        w, h = policy.user_factors_.double().requires_grad_(), known.double().requires_grad_()
+        objective(policy, w, h, log, items).backward()
+        assert (h if solved_items else w).grad.abs().max() < 1e-3
+        assert (w if solved_items else h).grad.abs().max() > 0.05
 
 
 @pytest.mark.parametrize("diversity", [0.0, 0.5])
@@ -216,8 +235,8 @@ def test_hardly_any_regularisation_and_fewer_users_than_factors(make_log, make_i
 def test_an_explanation_is_the_exact_sum_over_what_the_user_took(make_log, make_items):
     """Hu, Koren & Volinsky's decomposition: the user's vector, and so each score, is a sum over her items; nothing is left."""
     log, items = make_log(), make_items()
-    for diversity in (0.0, 0.5):
-        policy = MatrixFactorisation(factors=6, epochs=4, regularisation=0.01, diversity=diversity)
+    for diversity, propensity in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.8)):
+        policy = MatrixFactorisation(factors=6, epochs=4, regularisation=0.01, diversity=diversity, propensity=propensity)
         policy.fit(log, items, torch.Generator().manual_seed(0))
         why = policy.explain(12, torch.arange(20), log)
         assert why.method == "exact"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,17 +12,19 @@ import torch
 from torch import Tensor
 
 from policies import Policy, SASRec
+from policies.bert4rec import BERT4Rec
 from policies.log import FeedbackLog, ItemData
-from policies.sasrec import Transformer, drop, newest
-from policies.validation import hold_out
+from policies.sasrec import NextItem
+from policies.sequence import newest
+from policies.validation import HeldOut, hold_out
 from simulator.draws import Draws
 
 M, LENGTH, HIDDEN = 30, 6, 8
 
 
-def network(layers: int = 2, heads: int = 2, dropout: float = 0.3) -> Transformer:
+def network(layers: int = 2, heads: int = 2, dropout: float = 0.3, content: Tensor | None = None) -> NextItem:
     """With every weight drawn large, biases and norms included, so that no part of it is next to nothing."""
-    made = Transformer(M, LENGTH, HIDDEN, layers, heads, dropout)
+    made = NextItem(M, LENGTH, HIDDEN, layers, heads, dropout, content)
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in made.parameters():
@@ -28,7 +32,15 @@ def network(layers: int = 2, heads: int = 2, dropout: float = 0.3) -> Transforme
     return made
 
 
-def plain(model: Transformer, sequence: list[int]) -> np.ndarray:
+def vectors(model: NextItem) -> np.ndarray:
+    """Of each item, (n_items, d)."""
+    own = model.items.weight.detach().double()
+    if model.items.content is not None:
+        own = own + model.items.content.double() @ model.items.projection.weight.detach().double().T
+    return own.numpy()
+
+
+def plain(model: NextItem, sequence: list[int]) -> np.ndarray:
     """What the model says after each item of one sequence (l, d), one number at a time, in double precision."""
     p = {name: value.detach().double().numpy() for name, value in model.named_parameters()}
 
@@ -38,9 +50,9 @@ def plain(model: Transformer, sequence: list[int]) -> np.ndarray:
     def linear(x: np.ndarray, name: str) -> np.ndarray:
         return p[f"{name}.weight"] @ x + p[f"{name}.bias"]
 
-    d, l = p["items.weight"].shape[1], len(sequence)
+    d, l, items = p["items.weight"].shape[1], len(sequence), vectors(model)
     positions = p["positions.weight"][-l:]
-    x = [p["items.weight"][item] * math.sqrt(d) + position for item, position in zip(sequence, positions, strict=True)]
+    x = [items[item] * math.sqrt(d) + position for item, position in zip(sequence, positions, strict=True)]
     for layer, block in enumerate(model.blocks):
         name, width = f"blocks.{layer}", d // block.heads
         qkv = [linear(norm(row, f"{name}.attention_norm"), f"{name}.query_key_value") for row in x]
@@ -57,8 +69,8 @@ def plain(model: Transformer, sequence: list[int]) -> np.ndarray:
     return np.stack([norm(row, "norm") for row in x])
 
 
-def cross_entropy(model: Transformer, output: np.ndarray, item: int) -> float:
-    scores = model.items.weight.detach().double().numpy() @ output
+def cross_entropy(model: NextItem, output: np.ndarray, item: int) -> float:
+    scores = vectors(model) @ output
     return float(np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[item])
 
 
@@ -74,9 +86,9 @@ def random_sequences(n: int, longest: int, seed: int = 0) -> list[list[int]]:
     return [rng.permutation(M)[: rng.integers(1, longest + 1)].tolist() for _ in range(n)]
 
 
-@pytest.mark.parametrize(("layers", "heads"), [(1, 1), (2, 2), (3, 4)])
-def test_it_is_the_transformer_written_out(layers, heads):
-    model = network(layers, heads)
+@pytest.mark.parametrize(("layers", "heads", "content"), [(1, 1, 0), (2, 2, 0), (3, 4, 0), (2, 1, 5)])
+def test_it_is_the_transformer_written_out(layers, heads, content):
+    model = network(layers, heads, content=torch.rand(M, content) if content else None)
     sequences = random_sequences(12, LENGTH)
     with torch.no_grad():
         output = model(*newest(log_of(sequences), torch.arange(12), LENGTH))
@@ -202,34 +214,23 @@ def test_dropout_is_for_training_only():
     assert torch.equal(output(torch.Generator().manual_seed(4)), output(torch.Generator().manual_seed(4)))
 
 
-def test_dropout_keeps_the_mean():
-    x = torch.ones(100_000)
-    dropped = drop(x, 0.3, torch.Generator().manual_seed(0))
-    assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.01)
-    assert dropped[dropped > 0].unique().tolist() == pytest.approx([1 / 0.7])
-    assert drop(x, 0.3, None) is x
-
-
 def test_training_with_dropout_differs_from_training_without(make_items):
     log = log_of(random_sequences(40, 9))
     losses = [fitted(log, make_items, dropout=share, learning_rate=1e-9).training_[0].train_loss for share in (0.0, 0.5)]
     assert losses[0] != losses[1]
 
 
-def test_weights_start_small_and_norms_as_the_identity():
-    model = Transformer(500, 50, 64, 2, 1, 0.1)
-    model.initialise(torch.Generator().manual_seed(0))
-    for name, weight in model.named_parameters():
-        if weight.dim() > 1:
-            assert weight.std().item() == pytest.approx(0.02, rel=0.1), name
-            assert abs(weight.mean().item()) < 0.002, name
-        else:
-            assert weight.unique().tolist() == [float("norm" in name and name.endswith("weight"))], name
-
-
-def test_heads_must_divide_the_width():
-    with pytest.raises(ValueError, match="3 does not divide 64"):
-        SASRec(heads=3)
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"heads": 3}, "3 does not divide 64"),
+        ({"loss": "bce", "negatives": 5}, "negatives is for loss: ce"),
+        ({"loss": "bce", "diversity": 0.1}, "diversity is for loss: ce"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused(keys, message):
+    with pytest.raises(ValueError, match=message):
+        SASRec(**keys)
 
 
 def test_training_stops_when_held_out_ndcg_stalls_and_goes_back_to_the_best():
@@ -247,3 +248,134 @@ def test_training_stops_when_held_out_ndcg_stalls_and_goes_back_to_the_best():
     train, held = hold_out(log, policy.held_out_share, None, torch.Generator().manual_seed(0))
     assert len(train) == len(log) - len(held.users)
     assert policy.held_out_loss(held) == pytest.approx(kept.validation_loss)
+
+
+def binary(scores: np.ndarray, item: int, others: list[int]) -> float:
+    """−ln σ(s_item), and the mean of −ln(1 − σ(s_j)) over the others."""
+    return float(np.log1p(np.exp(-scores[item])) + np.mean([np.log1p(np.exp(scores[j])) for j in others]))
+
+
+def test_the_binary_losses_written_out(make_items):
+    """Who has taken all items but one has but one for a negative. In validation, the mean over all unseen items."""
+    rng = np.random.default_rng(0)
+    log = log_of([rng.permutation(M)[: M - 1].tolist() for _ in range(20)])
+    policy = fitted(log, make_items, loss="bce", dropout=0.0, learning_rate=1e-12, batch_size=7)
+    policy.network_ = network(dropout=0.0)
+    held = HeldOut(torch.tensor([3, 3, 5]), torch.tensor([1, 4, 9]))
+    policy.fit(log, make_items(M), torch.Generator().manual_seed(1), validation=held)
+    items, training = vectors(policy.network_), []
+    for user in range(20):
+        sequence = log.history(torch.tensor([user])).items[0].tolist()
+        (missing,) = set(range(M)) - set(sequence)
+        read = sequence[-(LENGTH + 1) :]
+        output = plain(policy.network_, read[:-1])
+        training += [binary(items @ row, item, [missing]) for row, item in zip(output, read[1:], strict=True)]
+    assert policy.training_[-1].train_loss == pytest.approx(np.mean(training), rel=1e-4)
+
+    short = log_of(random_sequences(8, 9))
+    policy.log_ = short
+    expected = []
+    for user, item in zip(held.users.tolist(), held.items.tolist(), strict=True):
+        sequence = short.history(torch.tensor([user])).items[0][short.history(torch.tensor([user])).present[0]].tolist()
+        scores = items @ plain(policy.network_, sequence[-LENGTH:])[-1]
+        expected.append(binary(scores, item, sorted(set(range(M)) - set(sequence))))
+    assert policy.held_out_loss(held) == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["ce", "bce"])
+def test_the_held_out_loss_is_the_mean_over_interactions_however_many_a_user_has(make_items, monkeypatch, loss):
+    log = log_of(random_sequences(150, 9))
+    policy = fitted(log, make_items, loss=loss)
+    policy.network_ = network()
+    rng = torch.Generator().manual_seed(5)
+    users = torch.cat([torch.randint(0, 150, (300,), generator=rng), torch.full((20,), 7)])
+    held = HeldOut(users, torch.randint(0, M, (320,), generator=rng))
+    each = [policy.held_out_loss(HeldOut(users[[n]], held.items[[n]])) for n in range(320)]
+    assert policy.held_out_loss(held) == pytest.approx(np.mean(each), rel=1e-5)
+    monkeypatch.setattr("policies.sequence.block_size", lambda n_items: 64)
+    assert policy.held_out_loss(held) == pytest.approx(np.mean(each), rel=1e-5)
+
+
+@pytest.mark.parametrize("keys", [{}, {"content": "features"}, {"diversity": 0.3}])
+def test_a_sample_as_large_as_the_catalogue_trains_like_the_whole(make_items, keys):
+    log = log_of(random_sequences(60, 9))
+    whole, sample = (
+        fitted(log, make_items, dropout=0.0, negatives=negatives, learning_rate=0.01, **keys) for negatives in (None, M + 5)
+    )
+    assert sample.training_[0].train_loss == pytest.approx(whole.training_[0].train_loss, rel=1e-5)
+    torch.testing.assert_close(sample.score(torch.arange(60), log), whole.score(torch.arange(60), log), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("keys", [{"loss": "bce"}, {"negatives": 5}, {"content": "features"}])
+def test_every_way_to_train_learns_what_follows_in_a_cycle(make_items, keys):
+    n = 20
+    rng = np.random.default_rng(0)
+    log = log_of([[(start + step) % n for step in range(5)] for start in rng.integers(0, n, 300)], n)
+    policy = fitted(log, make_items, epochs=25, hidden=16, learning_rate=0.01, heads=1, **keys)
+    ids, _ = policy.rank(torch.arange(300), 1, log, Draws(0).at(1)("slate"))
+    last = log.history(torch.arange(300)).items[:, -1]
+    assert (ids[:, 0] == (last + 1) % n).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("make", [SASRec, partial(SASRec, loss="bce"), partial(SASRec, negatives=8), BERT4Rec])
+def test_by_its_content_an_item_that_nobody_took_is_ranked_with_those_like_it(make):
+    """Two topics, users of one each; the last item of either topic has never been taken."""
+    half, users = 12, torch.arange(120)
+    topics = torch.eye(2).repeat_interleave(half, 0)
+    items, rng = ItemData(topics, topics), np.random.default_rng(0)
+    log = log_of([(user % 2 * half + rng.permutation(half - 1)[:5]).tolist() for user in range(120)], 2 * half)
+    new = torch.tensor([half - 1, 2 * half - 1])
+    better = {}
+    for content in ("none", "features"):
+        policy = make(hidden=16, layers=1, epochs=15, learning_rate=0.005, batch_size=16, patience=None, content=content)
+        policy.fit(log, items, torch.Generator().manual_seed(0))
+        own, other = policy.score(users, log)[:, new].gather(1, torch.stack([users % 2, 1 - users % 2], 1)).unbind(1)
+        better[content] = (own > other + 1).float().mean().item()
+    assert better["none"] < 0.7 < 0.95 < better["features"], better
+
+
+def test_the_stronger_the_penalty_in_training_the_more_diverse_the_slates():
+    """Each user mostly takes items of one of four topics, and some of any."""
+    n, m, k, per_topic = 150, 60, 6, 15
+    topics = torch.eye(4).repeat_interleave(per_topic, 0) + 0.05
+    x = torch.nn.functional.normalize(topics)
+    items, rng = ItemData(topics / topics.sum(1, keepdim=True), x), np.random.default_rng(0)
+    log = log_of([
+        rng.permutation(np.unique([*(user % 4 * per_topic + rng.permutation(per_topic)[:5]), *rng.integers(0, m, 2)])).tolist()
+        for user in range(n)
+    ], m)
+    within = []
+    for diversity in (0.0, 1.0, 3.0, 10.0):
+        policy = SASRec(hidden=16, layers=1, epochs=12, learning_rate=0.01, patience=None, diversity=diversity, batch_size=32)
+        policy.fit(log, items, torch.Generator().manual_seed(0))
+        slates = policy.rank(torch.arange(n), k, log, Draws(0).at(1)("slate"))[0]
+        within.append(float(((1 - x[slates] @ x[slates].mT).sum((1, 2)) / (k * (k - 1))).mean()))
+    assert all(more > less + 0.03 for less, more in pairwise(within)), within
+
+
+def test_an_explanation_names_what_the_score_hangs_on(make_items):
+    """In a cycle the newest item alone says what is next."""
+    n = 12
+    rng = np.random.default_rng(0)
+    log = log_of([[(start + step) % n for step in range(5)] for start in rng.integers(0, n, 300)], n)
+    policy = fitted(log, make_items, epochs=15, hidden=16, learning_rate=0.01)
+    history = log.history(torch.tensor([9])).items[0]
+    why = policy.explain(9, (history[-1:] + 1) % n, log)
+    assert why.ids[why.parts[0].argmax()] == history[-1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("keys", [{}, {"loss": "bce"}, {"negatives": 9, "diversity": 0.2, "content": "features"}])
+def test_a_gpu_comes_to_the_same(make_items, keys):
+    log = log_of(random_sequences(60, 9))
+    here, there = (fitted(log, make_items, epochs=2, device=device, **keys) for device in ("cpu", "cuda"))
+    assert there.training_[-1].train_loss == pytest.approx(here.training_[-1].train_loss, rel=1e-3)
+    torch.testing.assert_close(there.score(torch.arange(60), log), here.score(torch.arange(60), log), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_without_a_gpu_one_is_refused_when_asked_for_and_done_without_when_not(make_items):
+    with pytest.raises(ValueError, match="torch finds no GPU"):
+        SASRec(device="cuda")
+    log = log_of(random_sequences(20, 9))
+    assert torch.equal(*(fitted(log, make_items, device=device).score(torch.arange(20), log) for device in ("cpu", "auto")))

@@ -1,0 +1,160 @@
+"""Policies that read each user's items in the order in which she took them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Generic, Literal
+
+import torch
+from annotated_types import Gt, Interval
+from torch import Tensor
+
+from policies.base import Count, Policy
+from policies.device import Device, place
+from policies.log import FeedbackLog, ItemData
+from policies.ranking import block_size, blocks
+from policies.transformer import N, drawn
+from policies.validation import HeldOut
+
+
+@dataclass
+class SequencePolicy(Policy, Generic[N]):
+    """A transformer reads a user's newest items and scores what comes next.
+
+    Explanations are by leaving out: attention is not one, since the residuals carry every item past it and the second layer
+    attends to mixtures (Jain & Wallace 2019, NAACL).
+    """
+
+    layers: Count = 2
+    """Transformer blocks."""
+
+    hidden: Count = 64
+    """Width of the embeddings."""
+
+    heads: Count = 1
+    """Attention heads; must divide `hidden`."""
+
+    max_length: Count = 50
+    """Newest items of a user that are read."""
+
+    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    """Share of units and of attention weights dropped in training."""
+
+    epochs: Count = 40
+    """Most passes over the users' sequences at each retraining."""
+
+    patience: Count | None = 10
+    """Epochs without a higher held-out NDCG after which training stops and goes back to the best; null = all epochs."""
+
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    """Step size of Adam."""
+
+    batch_size: Count = 128
+    """Sequences per step."""
+
+    warm: bool = True
+    """Start a retraining from the weights learnt before; false = from scratch."""
+
+    content: Literal["none", "features"] = "none"
+    """What an item's vector is made of beside its own embedding: features = a linear image of its public features too. Items
+    that nobody took are then left out of the loss, and so are judged by their content."""
+
+    device: Device = "cpu"
+    """Where to compute: cuda = on a GPU; auto = on a GPU if there is one."""
+
+    def __post_init__(self) -> None:
+        if self.hidden % self.heads:
+            raise ValueError(f"heads must divide hidden: {self.heads} does not divide {self.hidden}")
+        place(self.device)
+
+    @abstractmethod
+    def network(self, n_items: int, content: Tensor | None) -> N:
+        """Return the network, its weights not drawn yet."""
+
+    def contents(self, items: ItemData) -> Tensor | None:
+        """Return what is known of the items (n_items, d) and goes into their vectors."""
+        return items.features if self.content == "features" else None
+
+    @abstractmethod
+    def backward(self, users: Tensor, log: FeedbackLog, rng: torch.Generator) -> tuple[float, int]:
+        """Leave the gradients of the loss on some users' sequences; return its mean and over how many targets."""
+
+    @abstractmethod
+    def read(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        """Return the scores (b, n_items) of the next item, on the device."""
+
+    def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
+        device = place(self.device)
+        content = self.contents(items)
+        if not (self.warm and hasattr(self, "network_")):
+            self.network_: N = drawn(lambda: self.network(log.n_items, content), rng)
+        self.network_.items.content = None if content is None else content.to(device)
+        self.features_ = items.features.to(device)
+        # Of an item that nobody took, training could only learn to keep it away from those whom its content suits.
+        absent = torch.bincount(log.interactions().items, minlength=log.n_items) == 0
+        self.barred_ = torch.zeros(log.n_items).masked_fill(absent & (content is not None), -torch.inf).to(device)
+        network = self.network_.to(device)
+        optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate, betas=(0.9, 0.98), fused=True)
+        learners = (log.counts() >= 2).nonzero()[:, 0]
+        if not len(learners):
+            return
+        for _ in range(self.epochs):
+            total, targets = 0.0, 0
+            for batch in batches(log, learners, self.batch_size, rng):
+                optimiser.zero_grad()
+                loss, count = self.backward(batch, log, rng)
+                optimiser.step()
+                total += loss * count
+                targets += count
+            yield total / targets
+
+    def _learnt(self) -> dict[str, object]:
+        return {"network_": self.network_}
+
+    def epochs_without_gain(self) -> int | None:
+        return self.patience
+
+    @torch.no_grad()
+    def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        if not len(log):
+            return torch.zeros(len(users), log.n_items)
+        return self.read(users, log).cpu()
+
+    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        return log.counts()[users] == 0             # whoever has taken anything since training can be read too
+
+    def held_out_loss(self, held: HeldOut) -> float | None:
+        users, row = held.users.unique(return_inverse=True)
+        size, total = block_size(len(self.items_)), 0.0
+        for start, block in zip(range(0, len(users), size), blocks(users, size), strict=True):
+            mine = (row >= start) & (row < start + size)
+            total += self.loss_of(self.score(block, self.log_), block, row[mine] - start, held.items[mine]).sum().item()
+        return total / len(row)
+
+    def loss_of(self, scores: Tensor, users: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+        """Return the loss (h,) of having given `users[rows]` (h,) the scores `scores[rows]` when they took `items`."""
+        return scores.logsumexp(1)[rows] - scores[rows, items]
+
+
+def newest(log: FeedbackLog, users: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Return the newest items of each user, oldest first and padded on the left: ids (b, l), present (b, l), l ≤ length.
+
+    Padding stands on the left so that the newest item always has the same position embedding, as in the original code.
+    """
+    history = log.history(users)
+    counts = history.present.sum(1, keepdim=True)
+    l = min(length, max(history.items.shape[1], 1))
+    place = counts - l + torch.arange(l)                                            # (b, l)
+    present = place >= 0
+    if not history.items.shape[1]:
+        return torch.zeros(len(users), l, dtype=torch.int64), present
+    return history.items.gather(1, place.clamp(min=0)).masked_fill(~present, 0), present
+
+
+def batches(log: FeedbackLog, users: Tensor, size: int, rng: torch.Generator) -> list[Tensor]:
+    """Cut users into batches: of like length, for little padding, and in random order, or training would see long ones last."""
+    shuffled = users[torch.randperm(len(users), generator=rng)]
+    by_length = shuffled[log.counts()[shuffled].argsort(stable=True)].split(size)
+    return [by_length[b] for b in torch.randperm(len(by_length), generator=rng).tolist()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple, Protocol
 
 import torch
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 from torch import Tensor
 
 from agents.catalog import Catalog
@@ -15,6 +15,10 @@ from agents.space import affinity
 from agents.users import Users
 
 _NEVER = -torch.inf                 # the value of what is not considered: below any threshold
+
+
+Positive = Annotated[float, Interval(ge=1e-6, le=1e6)]
+Utility = Annotated[float, Interval(ge=-1e6, le=1e6)]       # far beyond any scale, and far from where float32 ends
 
 
 class Menu(NamedTuple):
@@ -93,13 +97,13 @@ class Logit:
     without replacement). Drawn exactly, by the largest Gumbel-perturbed utility (Yellott 1977).
     """
 
-    temperature: Annotated[float, Gt(0)] = 0.1
+    temperature: Positive = 0.1
     """Noise of the choice, in units of utility; small = the best examined item is nearly always taken."""
 
     position_bias: Annotated[float, Interval(gt=0, le=1)] = 0.85
     """Chance to examine a place of the slate relative to the place before it; 1 = the whole slate is examined."""
 
-    outside_utility: float = 0.3
+    outside_utility: Utility = 0.3
     """Utility of taking nothing."""
 
     def choose(self, users: Users, items: Catalog, menu: Menu, takes: int, draws: Draws) -> Choice:
@@ -127,13 +131,13 @@ class Cascade:
     Source: Craswell et al. 2008 (WSDM), cascade model; Chapelle & Zhang 2009 (WWW), for the chance to give up.
     """
 
-    temperature: Annotated[float, Gt(0)] = 0.1
+    temperature: Positive = 0.1
     """Noise of each decision, in units of utility."""
 
     patience: Annotated[float, Interval(ge=0, le=1)] = 0.9
     """Chance to read on after an item that was not taken."""
 
-    outside_utility: float = 0.3
+    outside_utility: Utility = 0.3
     """Utility at which an item is taken half of the time."""
 
     def choose(self, users: Users, items: Catalog, menu: Menu, takes: int, draws: Draws) -> Choice:
@@ -162,7 +166,7 @@ class Best:
     rank_discount: Annotated[float, Interval(ge=0)] = 0.0
     """How fast attention falls with the place in the slate; 0 = every place is seen alike."""
 
-    outside_utility: float = 0.0
+    outside_utility: Utility = 0.0
     """Utility of taking nothing."""
 
     def choose(self, users: Users, items: Catalog, menu: Menu, takes: int, draws: Draws) -> Choice:

@@ -103,7 +103,7 @@ class BiasedAssimilation:
     Source: Dean & Morgenstern 2022 (EC), equation 1.
     """
 
-    rate: Annotated[float, Interval(ge=0)] = 0.1
+    rate: Annotated[float, Interval(ge=0, le=1e3)] = 0.1
     """η: strength of one exposure."""
 
     spaces: ClassVar[tuple[Space, ...]] = ("sphere",)
@@ -131,7 +131,7 @@ class Reinforcement:
     Source: Roth & Erev 1995 (Games and Economic Behavior), reinforcement with gradual forgetting.
     """
 
-    rate: Annotated[float, Interval(ge=0)] = 0.05
+    rate: Annotated[float, Interval(ge=0, le=1e3)] = 0.05
     """η: weight of one item taken, relative to all that the user started with."""
 
     forgetting: Annotated[float, Interval(ge=0, lt=1)] = 0.02
@@ -160,7 +160,7 @@ class Satiation:
     the effect is log-linear here, which keeps θ on the simplex.
     """
 
-    strength: Annotated[float, Interval(ge=0)] = 0.5
+    strength: Annotated[float, Interval(ge=0, le=1e3)] = 0.5
     """Fall of the log-interest in a topic per unit of satiation."""
 
     retention: Annotated[float, Interval(ge=0, lt=1)] = 0.8

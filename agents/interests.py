@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple, Protocol
 
 import numpy as np
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from agents.space import Space
+
+Positive = Annotated[float, Interval(ge=1e-6, le=1e6)]
 
 
 class Drawn(NamedTuple):
@@ -39,7 +41,7 @@ class Dirichlet:
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), section 3.1, without their common base measure.
     """
 
-    concentration: Annotated[float, Gt(0)] = 0.15
+    concentration: Positive = 0.15
     """Concentration per topic; small = few topics each, large = everybody likes everything."""
 
     spaces: ClassVar[tuple[Space, ...]] = ("simplex",)
@@ -62,7 +64,7 @@ class Communities:
     communities: Annotated[int, Interval(ge=1, le=1000)] = 4
     """Number of communities."""
 
-    concentration: Annotated[float, Gt(0)] = 10.0
+    concentration: Positive = 10.0
     """How closely members resemble their community; large = alike."""
 
     skew: Annotated[float, Interval(gt=0, le=1)] = 0.7
@@ -107,7 +109,7 @@ class Data:
     Source: Minka 2000, "Estimating a Dirichlet distribution", posterior mean under a fixed prior.
     """
 
-    prior: Annotated[float, Gt(0)] = 5.0
+    prior: Positive = 5.0
     """Strength of the prior, in interactions."""
 
     spaces: ClassVar[tuple[Space, ...]] = ("simplex",)

@@ -32,10 +32,10 @@ class Users:
 def trait(mean: float, spread: float, count: int, rng: np.random.Generator) -> Tensor:
     """Return one trait in [0, 1] for each of `count` users: Beta distributed with this mean and standard deviation.
 
-    spread = 0 gives everybody the mean. A Beta with mean m and standard deviation s has
+    A spread of next to nothing gives everybody the mean. A Beta with mean m and standard deviation s has
     α + β = m(1 − m)/s² − 1, so s² < m(1 − m).
     """
-    if spread == 0:
+    if spread < 1e-6:                       # to float32 everybody is alike, and the Beta has no finite parameters left
         return torch.full((count,), mean)
     total = mean * (1 - mean) / spread**2 - 1
     if total <= 0:

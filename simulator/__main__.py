@@ -23,6 +23,9 @@ Set = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Override the scenario's seed.")]
 Replicates = Annotated[int | None, typer.Option(help="Override the number of replicates.")]
 Data = Annotated[str | None, typer.Option(metavar="PATH", help="Real data: a path, or movielens-small.")]
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Let the scenario use your own classes (module:Class) and programs (external).")
+]
 
 
 @app.command()
@@ -35,11 +38,12 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: runs/<scenario>/<time>.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; print only the report's path.")] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Play every arm and replicate of a scenario, then write the report."""
     from simulator.session import run_scenario
 
-    raise typer.Exit(run_scenario(file, set_ or [], seed, replicates, data, out, workers, quiet))
+    raise typer.Exit(run_scenario(file, set_ or [], seed, replicates, data, out, workers, quiet, allow_code))
 
 
 @app.command()
@@ -53,11 +57,28 @@ def report(
 
 
 @app.command()
-def validate(file: File, set_: Set = None, data: Data = None) -> None:
+def validate(file: File, set_: Set = None, data: Data = None, allow_code: AllowCode = False) -> None:
     """Check a scenario file and say all that is wrong with it."""
     from simulator.session import validate_scenario
 
-    raise typer.Exit(validate_scenario(file, set_ or [], data))
+    raise typer.Exit(validate_scenario(file, set_ or [], data, allow_code))
+
+
+@app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)],
+    user: Annotated[int, typer.Option(help="Number of the user, from 0.", show_default=False)],
+    round: Annotated[int, typer.Option(help="Round of the slate, from 1.", show_default=False)],
+    arm: Annotated[str | None, typer.Option(help="Name of the arm. Default: the one that learns.")] = None,
+    replicate: Annotated[int, typer.Option(help="Replicate, from 1.")] = 1,
+    reasons: Annotated[int, typer.Option(min=1, help="Reasons to name per item.")] = 3,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write it as JSON.")] = None,
+    allow_code: AllowCode = False,
+) -> None:
+    """Say why a user was shown a slate: what carried each item's score, and which stage put it there."""
+    from simulator.session import explain_slate
+
+    raise typer.Exit(explain_slate(folder, arm, replicate, user, round, reasons, json, allow_code))
 
 
 @app.command()
@@ -78,12 +99,14 @@ def evaluate(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the numbers as JSON.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write numbers, epochs and learning curves to a folder.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Train policies on one part of a real log and test them on another."""
     from simulator.session import evaluate_policies
 
+    seeds = range(seed, seed + repeats)
     raise typer.Exit(
-        evaluate_policies(file, policy or [], data, protocol, k, min_rating, range(seed, seed + repeats), json, out, quiet)
+        evaluate_policies(file, policy or [], data, protocol, k, min_rating, seeds, json, out, quiet, allow_code)
     )
 
 

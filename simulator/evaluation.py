@@ -116,7 +116,8 @@ def _metrics(slates: Tensor, users: Tensor, test: HeldOut, train: FeedbackLog) -
 
 
 def scenario_to_evaluate(
-    file: str | Path | None, policies: Sequence[str], data: str | None, protocol: str, k: int, min_rating: float | None
+    file: str | Path | None, policies: Sequence[str], data: str | None, protocol: str, k: int, min_rating: float | None,
+    allow_code: bool = False,
 ) -> Scenario:
     """Read a scenario file's arms and data, or make a scenario of policies as one writes them in a file.
 
@@ -139,7 +140,7 @@ def scenario_to_evaluate(
         changes.append(Override(f"--min-rating {min_rating}", ("data", "min_rating"), min_rating))
     if isinstance(source.values, dict) and "data" not in source.values:
         raise ScenarioError([Fault(source.name, "has no `data:`: there is no real log to predict")])
-    scenario = check(source, changes)
+    scenario = check(source, changes, allow_code)
     controls = [arm.name for arm in scenario.policies if not isinstance(arm.policy, Policy)]
     if controls and not file:
         raise ScenarioError([Fault(f"--policy {name}", "is a control: it has nothing to predict with") for name in controls])

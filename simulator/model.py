@@ -54,7 +54,7 @@ class FilterBubbleModel(mesa.Model):
                 self, rows, self.users[rows], self.catalog, sampler, start.discovery,
                 scenario.users.choice, scenario.users.drift, scenario.users.takes,
             )
-            for rows in _segments(len(self.users), scenario.users.cohorts)
+            for rows in _segments(len(self.users), min(scenario.users.cohorts, len(self.users)))
         ]
         for cohort in self.cohorts:
             cohort.remember(self.past.users, self.past.items)

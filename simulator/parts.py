@@ -22,15 +22,18 @@ from pydantic import (
     GetJsonSchemaHandler,
     Strict,
     ValidationError,
+    ValidationInfo,
     create_model,
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
-from pydantic_core.core_schema import no_info_plain_validator_function, plain_serializer_function_ser_schema
+from pydantic_core.core_schema import plain_serializer_function_ser_schema, with_info_plain_validator_function
 
 from simulator.docs import field_docs, summary
 from simulator.faults import Loc, did_you_mean, shown
+from simulator.own_code import NAME, OwnCodeError, is_own, load_class, name_of, permission
 
 OWN_WORDS = "scenario"  # the type of pydantic's errors whose message needs no rewording
+ALLOW_CODE = "allow_code"  # what the context of a validation must hold for parts that run code of the user's
 
 
 class Section(BaseModel):
@@ -65,28 +68,38 @@ def wrong(*problems: InitErrorDetails) -> ValidationError:
 
 
 class OneOf:
-    """Annotates a field that holds a part: `Annotated[ChoiceModel, OneOf(CHOICES, "choice model")]`.
+    """Annotates a field that holds a part: `Annotated[ChoiceModel, OneOf(CHOICES, "choice model", ChoiceModel)]`.
 
     A file gives the part's name, or a mapping with `kind` and the part's keys; validation makes an instance
-    of the part's class. In the JSON schema it is a union that is told apart by `kind`.
+    of the part's class. In the JSON schema it is a union that is told apart by `kind`. A kind that is not in
+    the table may be a class of the user's, `module:Class`, which has to be a `base`, or to have what that
+    protocol has; parts that run code of the user's are made only if the context of the validation says so.
     """
 
-    def __init__(self, table: Mapping[str, type], what: str) -> None:
+    def __init__(self, table: Mapping[str, type], what: str, base: type = object) -> None:
         self.table = table
         self.what = what
-        self.made: tuple[type, ...] = tuple(table.values())
+        self.base = base
 
     @property
     def in_words(self) -> str:
         return " | ".join(self.table)
 
+    def part(self, kind: str) -> type:
+        """The class of this kind: of the table, or the user's own."""
+        return self.table[kind] if kind in self.table else load_class(kind, self.base, self.what)
+
+    def made(self, value: Any) -> bool:
+        """Is it a part already, made in Python?"""
+        return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
     def model(self, kind: str) -> type[PartKeys]:
         """What a mapping of this kind must look like."""
-        return model_of(kind, self.table[kind])
+        return model_of(kind, self.part(kind))
 
     def build(self, keys: Any) -> Any:
         """The part that checked keys describe."""
-        return instance(self.table[keys.kind], keys)
+        return instance(self.part(keys.kind), keys)
 
     def dump(self, part: Any) -> dict[str, Any]:
         """The mapping that describes a part, every key written out."""
@@ -94,7 +107,7 @@ class OneOf:
 
     def expand(self, value: Any) -> dict[str, Any]:
         """A bare name, a mapping, or what was made in Python, as a mapping whose kind there is."""
-        if isinstance(value, self.made):
+        if self.made(value):
             return self.dump(value)
         if not isinstance(value, str | Mapping):
             raise wrong(problem(f"must be the name of a {self.what}, or a mapping (got {shown(value)})"))
@@ -103,14 +116,26 @@ class OneOf:
         kind, loc = (value, ()) if isinstance(value, str) else (value["kind"], ("kind",))
         if not isinstance(kind, str):
             raise wrong(problem(f"must be the name of a {self.what} (got {shown(kind)})", loc))
-        if kind not in self.table:
+        if kind not in self.table and not is_own(kind):
             hint = did_you_mean(kind, self.table)
             raise wrong(problem(f"there is no {self.what} {shown(kind)}{hint}", loc))
         return {"kind": kind} if isinstance(value, str) else dict(value)
 
-    def _validate(self, value: Any) -> Any:
+    def _validate(self, value: Any, info: ValidationInfo) -> Any:
         keys = self.expand(value)
-        checked = self.model(keys["kind"]).model_validate(keys)
+        kind, loc = keys["kind"], ("kind",) if isinstance(value, Mapping) else ()
+        allowed = self.made(value) or (info.context or {}).get(ALLOW_CODE, False)
+        if not allowed and (refusal := permission(kind, self.table.get(kind))):
+            raise wrong(problem(refusal, loc))
+        try:
+            model = self.model(kind)
+        except OwnCodeError as error:
+            raise wrong(problem(str(error), loc)) from None
+        except Exception as error:  # its annotations are code too
+            if kind in self.table:
+                raise
+            raise wrong(problem(f"the fields of {kind} cannot be keys: {str(error).splitlines()[0]}", loc)) from None
+        checked = model.model_validate(keys, context=info.context)
         try:
             return self.build(checked)
         except ValueError as error:  # the part's own check of its keys against each other
@@ -118,22 +143,21 @@ class OneOf:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         written = plain_serializer_function_ser_schema(self.dump)
-        return no_info_plain_validator_function(self._validate, serialization=written)
+        return with_info_plain_validator_function(self._validate, serialization=written)
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         models = {kind: self.model(kind) for kind in self.table}
         names = [kind for kind, model in models.items() if not _needs_keys(model)]
         mappings = [handler(model.__pydantic_core_schema__) for model in models.values()]
         bare = {"enum": names, "description": f"The {self.what}, with the defaults of its keys."}
-        return {"anyOf": [bare, {"oneOf": mappings, "type": "object", "required": ["kind"]}]}
+        own = {"type": "string", "pattern": f"^{NAME}$", "description": f"A {self.what} of your own, module:Class."}
+        with_keys = {"type": "object", "required": ["kind"], "properties": {"kind": own}}
+        return {"anyOf": [bare, {"oneOf": mappings, "type": "object", "required": ["kind"]}, own, with_keys]}
 
 
 def kind_of(table: Mapping[str, type], part: Any) -> str:
-    """The name that a table has for a part."""
-    for kind, part_type in table.items():
-        if type(part) is part_type:
-            return kind
-    raise ValueError(f"{type(part).__name__} is not in the table of {', '.join(table)}")
+    """The name that a table has for a part; for one of the user's own, module:Class."""
+    return next((kind for kind, part_type in table.items() if type(part) is part_type), name_of(type(part)))
 
 
 def by_name(kind: str) -> Any:

@@ -42,7 +42,9 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
     else:
         sentences.append(
             f"The world is made from {data.name}: its {len(data.users):,} interactions are what the platform knows at the "
-            "start, its genres are the topics, and popularity and activity are the real ones."
+            "start, its genres are the topics, and popularity and activity are the real ones. What a user "
+            "truly likes is made of genres and of how well items are rated: a taste that a policy finds beyond these brings "
+            "no utility here."
         )
     varying = [
         f"{name} {trait.mean:g}" + (f" ± {trait.spread:g}" if trait.spread else "")

@@ -13,8 +13,9 @@ from agents.abm import mesa
 from agents.catalog import similarity_features
 from agents.choice import Choice
 from policies.base import Policy
+from policies.candidates import Explorer
 from policies.log import FeedbackLog, ItemData
-from policies.pipeline import recommend
+from policies.pipeline import Stages, recommend
 from policies.validation import Epoch
 from simulator.controls import Control, Oracle, best_unseen
 from simulator.draws import Draws
@@ -86,12 +87,17 @@ class Platform(mesa.Agent):
     def _rank(self, users: Tensor, draws: Draws) -> Tensor:
         if isinstance(self.policy, Control):
             return best_unseen(self.model.users, self.model.catalog, users, self.slate_size, self.log)[0]
-        arm, boost = self.arm, self.arm.popularity_boost
+        return self.stages(users, draws, self.arm.explore).shown
+
+    def stages(self, users: Tensor, draws: Draws, explore: Explorer | None) -> Stages:
+        """Return what the policy retrieves for users (n,) and what re-ranking and, if given, exploration make of it."""
+        assert isinstance(self.policy, Policy)
+        boost = self.arm.popularity_boost
         bias = boost * torch.log1p(self.policy.popularity_) if boost else None
         return recommend(
             self.policy, users, self.slate_size, self.log, self.items, draws("slate"), draws("explore"), bias,
-            arm.rerank, arm.explore,
-        ).shown
+            self.arm.rerank, explore,
+        )
 
     def record(self, round: int, slates: Slates, choice: Choice) -> None:
         """Append this round's impressions and interactions to the log."""

@@ -48,9 +48,9 @@ def write_run(
         _write_table(folder / "users.parquet", _users(done))
         _write_table(folder / "items.parquet", _items(done))
         _write_text(folder / "topics.json", json.dumps(done[0].topic_names, ensure_ascii=False))
-    for played in done:
+    for (arm, _), played in sorted(results.played.items()):
         if played.log is not None:
-            _write_log(folder / "log", played)
+            _write_log(folder / "log", arm, played)
     manifest = _manifest(folder, scenario, data, results, started)
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
@@ -127,11 +127,14 @@ def _items(done: list[Played]) -> pa.Table:
     )
 
 
-def _write_log(folder: Path, played: Played) -> None:
-    """Write the platform's log of one arm: interactions, and impressions with their place in the slate."""
+def _write_log(folder: Path, arm: int, played: Played) -> None:
+    """Write the platform's log of one arm: interactions, and impressions with their place in the slate.
+
+    Files go by the arm's number and name: two names may be one when only letters are kept that every file system takes.
+    """
     assert played.log is not None
     folder.mkdir(exist_ok=True)
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in played.arm)
+    name = f"{arm}-" + "".join(c if c.isalnum() or c in "-_." else "_" for c in played.arm)
     taken = played.log.interactions()
     columns = {"user": taken.users.numpy(), "item": taken.items.numpy(), "round": taken.rounds.numpy()}
     _write_table(folder / f"{name}.interactions.parquet", pa.table(columns))

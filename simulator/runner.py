@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import pickle
 import queue
 import signal
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 
+from policies.failure import PolicyFailed
 from simulator.allocator import keep_freed_memory
 from simulator.datasets import Dataset
 from simulator.play import Played, play
@@ -31,7 +33,7 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 
 class RunFailed(RuntimeError):
-    """A unit broke down. The message holds its traceback."""
+    """A unit broke down. The message says how."""
 
 
 @dataclass
@@ -91,7 +93,7 @@ def _play_here(
         try:
             results.played[unit] = play(scenario, data, *unit, tell)
         except Exception as error:
-            raise RunFailed(_story(scenario, unit)) from error
+            raise RunFailed(_story(scenario, unit, error)) from error
 
 
 def _play_in_processes(
@@ -124,7 +126,7 @@ def _play_in_processes(
                 results.hear(unit, *content)
                 progress(unit, content[0])
             elif what == "played":
-                results.played[unit] = content[0]
+                results.played[unit] = pickle.loads(content[0])
             else:
                 raise RunFailed(content[0])
     finally:
@@ -140,15 +142,18 @@ def _work(scenario: Scenario, data: Dataset | None, tasks: Any, messages: Any) -
         try:
             arm, replicate = unit
             played = play(scenario, data, arm, replicate, lambda *told, unit=unit: messages.put(("round", unit, *told)))
-            messages.put(("played", unit, played))
-        except Exception:
-            messages.put(("failed", unit, _story(scenario, unit)))
+            # A queue would hand tensors over as shared memory, which is gone when this process ends first; bytes stay.
+            messages.put(("played", unit, pickle.dumps(played)))
+        except Exception as error:
+            messages.put(("failed", unit, _story(scenario, unit, error)))
             return
 
 
-def _story(scenario: Scenario, unit: Unit) -> str:
+def _story(scenario: Scenario, unit: Unit, error: Exception) -> str:
+    """Say what broke where; of somebody else's program what it said, of our code the traceback."""
     arm, replicate = unit
-    return f"arm {scenario.policies[arm].name!r}, replicate {replicate}:\n{traceback.format_exc()}"
+    what = str(error) if isinstance(error, PolicyFailed) else traceback.format_exc()
+    return f"arm {scenario.policies[arm].name!r}, replicate {replicate}:\n{what}"
 
 
 @contextmanager

@@ -40,7 +40,9 @@ from simulator.docs import MOST
 from simulator.faults import Fault, ScenarioError, dotted, shown
 from simulator.measures import select
 from simulator.overrides import Override, apply, parse_override
+from simulator.own_code import make_importable
 from simulator.parts import (
+    ALLOW_CODE,
     OneOf,
     PartKeys,
     Section,
@@ -102,13 +104,13 @@ class UserKeys(Section):
     count: Count | None = None
     """Number of users. Default: 1000; with data, all of them. With data, a count keeps the most active."""
 
-    interests: Annotated[Interests, OneOf(INTERESTS, "interest model")] = by_name("dirichlet")
+    interests: Annotated[Interests, OneOf(INTERESTS, "interest model", Interests)] = by_name("dirichlet")
     """What users are interested in at the start."""
 
-    choice: Annotated[ChoiceModel, OneOf(CHOICES, "choice model")] = by_name("logit")
+    choice: Annotated[ChoiceModel, OneOf(CHOICES, "choice model", ChoiceModel)] = by_name("logit")
     """What users take from what they see."""
 
-    drift: Annotated[DriftModel, OneOf(DRIFTS, "drift model")] = by_name("assimilation")
+    drift: Annotated[DriftModel, OneOf(DRIFTS, "drift model", DriftModel)] = by_name("assimilation")
     """How interests change with what was taken."""
 
     susceptibility: Trait = Trait(mean=1.0)
@@ -120,7 +122,7 @@ class UserKeys(Section):
     adoption: Trait = Trait(mean=1.0)
     """Chance that a user looks at the slate when on the platform, 0 to 1."""
 
-    takes: Count = 1
+    takes: Annotated[int, Interval(ge=1, le=100)] = 1
     """The most items that a user takes in a round."""
 
     cohorts: Count = 1
@@ -136,7 +138,7 @@ class ItemKeys(Section):
     topics: Annotated[int, Interval(ge=2, le=10_000)] = 20
     """Number of topics; on the sphere twice its dimensions. With data, the data's genres are the topics."""
 
-    concentration: Annotated[float, Interval(gt=0)] = 0.02
+    concentration: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.02
     """Dirichlet concentration per topic of an item; small = items of one topic, large = of all topics."""
 
     space: Space = "simplex"
@@ -146,10 +148,10 @@ class ItemKeys(Section):
     """What a user likes: dot, the share of her interests that an item meets, θ·z; cosine, θ·z / (‖θ‖ ‖z‖), for which an item of
     several of her topics is as good as one of a single topic. On the sphere the two are the same."""
 
-    quality: NonNegative = 0.05
+    quality: Annotated[float, Interval(ge=0, le=1000)] = 0.05
     """Standard deviation of the items' quality, in units of utility."""
 
-    popularity_skew: NonNegative = 1.0
+    popularity_skew: Annotated[float, Interval(ge=0, le=100)] = 1.0
     """Zipf exponent of how easily items are met without a recommender; 0 = all alike."""
 
     creators: Count = 50
@@ -182,8 +184,8 @@ class DataKeys(Section):
     """Ratings below this do not count as interactions, in stars."""
 
 
-RERANK = OneOf(RERANKERS, "reranker")
-EXPLORE = OneOf(EXPLORERS, "explorer")
+RERANK = OneOf(RERANKERS, "reranker", Reranker)
+EXPLORE = OneOf(EXPLORERS, "explorer", Explorer)
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ class PolicyKeys(ControlKeys):
     retrain_every: Count = 5
     """Rounds from one fit to the next."""
 
-    popularity_boost: float = 0.0
+    popularity_boost: Annotated[float, Interval(ge=-1e6, le=1e6)] = 0.0
     """β: adds β · log(1 + popularity) to the scores; a positive control for popularity bias."""
 
     rerank: Annotated[Reranker, RERANK] | None = None
@@ -229,14 +231,16 @@ class OneArm(OneOf):
     """Annotates an arm: the name of a policy or control, or a mapping with `kind`."""
 
     def __init__(self) -> None:
-        super().__init__({**POLICIES, **CONTROLS}, "policy")
-        self.made = (Arm,)
+        super().__init__({**POLICIES, **CONTROLS}, "policy", Policy)
+
+    def made(self, value: Any) -> bool:
+        return isinstance(value, Arm)
 
     def model(self, kind: str) -> type[PartKeys]:
-        return model_of(kind, self.table[kind], ControlKeys if kind in CONTROLS else PolicyKeys)
+        return model_of(kind, self.part(kind), ControlKeys if kind in CONTROLS else PolicyKeys)
 
     def build(self, keys: Any) -> Arm:
-        name, part = keys.name or keys.kind, instance(self.table[keys.kind], keys)
+        name, part = keys.name or keys.kind, instance(self.part(keys.kind), keys)
         if keys.kind in CONTROLS:
             return Arm(name, part)
         return Arm(name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore)
@@ -244,7 +248,7 @@ class OneArm(OneOf):
     def dump(self, value: Arm) -> dict[str, Any]:
         kind = kind_of(self.table, value.policy)
         keys: dict[str, Any] = {"kind": kind, "name": value.name}
-        if kind in POLICIES:
+        if kind not in CONTROLS:
             keys |= {
                 "frozen": value.frozen,
                 "retrain_every": value.retrain_every,
@@ -255,9 +259,14 @@ class OneArm(OneOf):
         return keys | own_keys(value.policy)
 
 
-def _comparable(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
-    if not arms:
+def _at_least_one(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not entries:
         raise wrong(problem("must have at least one entry"))
+    return entries
+
+
+def _comparable(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    _at_least_one(arms)
     names = [arm.name for arm in arms]
     twice = [place for place, name in enumerate(names) if name in names[:place]]
     if twice:
@@ -277,7 +286,7 @@ MeasureName = Annotated[str, AfterValidator(_asks_for_something)]
 class MeasureKeys(Section):
     """What is measured, and how."""
 
-    names: Annotated[tuple[MeasureName, ...], Strict(False)] = ("*",)
+    names: Annotated[tuple[MeasureName, ...], Strict(False), AfterValidator(_at_least_one)] = ("*",)
     """The measures to take; `*` stands for anything: `exposure.*`."""
 
     window: Count | Literal["cumulative"] = 10
@@ -319,7 +328,7 @@ class ReportKeys(Section):
     """The forms in which figures are saved."""
 
     snapshots: Annotated[tuple[Annotated[int, Interval(ge=0)], ...], Strict(False)] = ()
-    """Rounds after which every user's state is saved, beside round 0 and the last."""
+    """Rounds in which every user's interests are saved, beside round 0 and the last: as they were before that round's drift."""
 
     log: bool = False
     """Save what the platform logged in the first replicate."""
@@ -414,6 +423,18 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
                 where,
             )
 
+    if users.count == 1 and scenario.measures.pairs == "nearest":
+        yield problem("'nearest' compares each user with another, and there is one", ("measures", "pairs"))
+    if scenario.data is None:
+        for place, arm in enumerate(scenario.policies):
+            if isinstance(arm.policy, Policy) and arm.policy.reads_titles():
+                yield problem(f"{arm.name!r} reads titles, and generated items have none: add `data:`", ("policies", place))
+    if scenario.data is None and not scenario.warmup:
+        for place, arm in enumerate(scenario.policies):
+            if arm.frozen:
+                message = "would be trained on nothing, once and for all: without `warmup` the platform has no data yet"
+                yield problem(message, ("policies", place))
+
     sizes = (
         ("slate_size", ("slate_size",), scenario.slate_size, scenario),
         ("awareness", ("discovery", "awareness"), discovery.awareness, discovery),
@@ -439,13 +460,17 @@ def load_scenario(
     seed: int | None = None,
     replicates: int | None = None,
     data: str | None = None,
+    allow_code: bool = False,
 ) -> Scenario:
     """Read and check a scenario file. All that is wrong with it is one ScenarioError.
 
     `overrides` are `KEY=VALUE` texts as in `--set users.count=100`, `policies[2].factors=8` or
     `policies.mf.factors=8` (by the arm's name); values are YAML. The others are the options of the same name.
+    With `allow_code` it may use classes of the user's, from the folder of the file or the current one, and programs.
     """
     source = read(path)
+    if allow_code:
+        make_importable([Path(path).parent, Path()])
     changes = [parse_override(text) for text in overrides]
     if seed is not None:
         changes.append(Override(f"--seed {seed}", ("seed",), seed))
@@ -455,15 +480,15 @@ def load_scenario(
         if isinstance(source.values, dict) and "data" not in source.values:
             raise ScenarioError([Fault(f"--data {data}", f"{source.name} has no `data:`: it uses no data")])
         changes.append(Override(f"--data {data}", ("data", "path"), data))
-    return check(source, changes)
+    return check(source, changes, allow_code)
 
 
-def check(source: Source, overrides: Sequence[Override] = ()) -> Scenario:
+def check(source: Source, overrides: Sequence[Override] = (), allow_code: bool = False) -> Scenario:
     """The scenario that a YAML text describes, after some changes to it."""
     changed = apply(source, overrides, _defaults())
     faults = list(source.faults)
     try:
-        scenario = Scenario.model_validate(changed.values)
+        scenario = Scenario.model_validate(changed.values, context={ALLOW_CODE: allow_code})
     except ValidationError as error:
         faults += faults_in(error, Scenario, changed)
     if faults:

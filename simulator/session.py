@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -11,14 +13,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from policies.base import Policy
+from policies.failure import PolicyFailed
 from simulator import runner
 from simulator.datasets import DATASETS, DatasetError
 from simulator.docs import PartDoc
 from simulator.evaluation import evaluate, scenario_to_evaluate
 from simulator.evaluation_output import table, write_folder, write_json
+from simulator.explaining import CannotExplain, explain, in_words, read_trajectory
 from simulator.faults import ScenarioError, did_you_mean
 from simulator.reference import GROUPS, catalogue, describe
 from simulator.report import NotARunDirectory, write_report
+from simulator.report.load import load_run
 from simulator.rundir import write_run
 from simulator.scenario import Scenario, load_scenario
 from simulator.world import load_data
@@ -37,11 +43,11 @@ def _say(error: Exception) -> int:
 
 def run_scenario(
     file: Path, overrides: Sequence[str], seed: int | None, replicates: int | None, data_path: str | None,
-    out: Path | None, workers: int | None, quiet: bool,
+    out: Path | None, workers: int | None, quiet: bool, allow_code: bool = False,
 ) -> int:
     """Run a scenario file and write its report; return the exit code."""
     try:
-        scenario = load_scenario(file, overrides, seed, replicates, data_path)
+        scenario = load_scenario(file, overrides, seed, replicates, data_path, allow_code)
         data = load_data(scenario)
     except (ScenarioError, DatasetError) as error:
         return _say(error)
@@ -97,13 +103,51 @@ def remake_report(folder: Path) -> int:
     return 0
 
 
+def explain_slate(
+    folder: Path, arm: str | None, replicate: int, user: int, round: int, most: int, json_file: Path | None,
+    allow_code: bool = False,
+) -> int:
+    """Say why a user of a run was shown what she was shown."""
+    try:
+        load_run(folder)
+        scenario = load_scenario(folder / "scenario.yaml", allow_code=allow_code)
+        data = load_data(scenario)
+    except (NotARunDirectory, ScenarioError, DatasetError) as error:
+        return _say(error)
+    learn = [each.name for each in scenario.policies if isinstance(each.policy, Policy) and each.policy.trains]
+    limits = (("round", round, 1, scenario.rounds), ("replicate", replicate, 1, scenario.replicates))
+    faults = [f"--{name} {value}: must be {low} to {high}" for name, value, low, high in limits if not low <= value <= high]
+    if arm is None and len(learn) != 1:
+        faults.append(f"--arm: say which: {', '.join(learn)}")
+    elif arm is not None and arm not in [each.name for each in scenario.policies]:
+        faults.append(f"--arm {arm}: there is no such arm{did_you_mean(arm, learn)}")
+    if faults:
+        _err.print("\n".join(faults), markup=False)
+        return BAD_INPUT
+    try:
+        with _err.status("Playing the run again …"):
+            explained = explain(
+                scenario, data, arm or learn[0], replicate - 1, user, round, most, read_trajectory(folder)
+            )
+    except CannotExplain as error:
+        return _say(error)
+    except PolicyFailed as failure:
+        _err.print(str(failure), markup=False)
+        return FAILED
+    _out.print(in_words(explained), markup=False)
+    if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(asdict(explained), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
 def evaluate_policies(
     file: Path | None, policies: Sequence[str], data_path: str | None, protocol: str, k: int, min_rating: float | None,
-    seeds: range, json_file: Path | None, out: Path | None, quiet: bool,
+    seeds: range, json_file: Path | None, out: Path | None, quiet: bool, allow_code: bool = False,
 ) -> int:
     """Evaluate policies offline on a real log, print a table and write what is asked for."""
     try:
-        scenario = scenario_to_evaluate(file, policies, data_path, protocol, k, min_rating)
+        scenario = scenario_to_evaluate(file, policies, data_path, protocol, k, min_rating, allow_code)
         data = load_data(scenario)
     except (ScenarioError, DatasetError) as error:
         return _say(error)
@@ -123,7 +167,11 @@ def evaluate_policies(
         evaluations = []
         for arm, seed in product(scenario.policies, seeds):
             bar.update(task, description=f"{arm.name}, seed {seed}")
-            evaluations.append(evaluate(arm, data, protocol, k, seed))
+            try:
+                evaluations.append(evaluate(arm, data, protocol, k, seed))
+            except PolicyFailed as failure:
+                _err.print(f"{arm.name}, seed {seed}: {failure}", markup=False)
+                return FAILED
             bar.advance(task)
     _out.print(table(evaluations, f"{data.name}, {protocol} protocol"))
     if json_file:
@@ -133,10 +181,10 @@ def evaluate_policies(
     return 0
 
 
-def validate_scenario(file: Path, overrides: Sequence[str], data_path: str | None) -> int:
+def validate_scenario(file: Path, overrides: Sequence[str], data_path: str | None, allow_code: bool = False) -> int:
     """Check a scenario file."""
     try:
-        scenario = load_scenario(file, overrides, data=data_path)
+        scenario = load_scenario(file, overrides, data=data_path, allow_code=allow_code)
     except ScenarioError as error:
         return _say(error)
     arms = ", ".join(arm.name for arm in scenario.policies)

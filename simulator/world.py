@@ -15,8 +15,6 @@ from simulator.datasets import Dataset, DatasetError, load
 from simulator.draws import Draws
 from simulator.scenario import Scenario, Trait
 
-DEFAULT_USERS, DEFAULT_ITEMS = 1000, 500
-
 
 @dataclass
 class Beginning:
@@ -50,7 +48,8 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
     """Build the world of one replicate. Every draw is keyed by what it is for, so no part depends on another."""
     catalog = _catalog(scenario, draws, data)
     keys = scenario.users
-    count = len(data.user_labels) if data else keys.count or DEFAULT_USERS
+    count = len(data.user_labels) if data else keys.count
+    assert count is not None                    # a scenario without data has one
     seen = _topic_counts(data) if data else None
     drawn = keys.interests.draw(count, catalog.topics.shape[1], seen, draws("interests").numpy())
     interests = torch.from_numpy(drawn.interests.astype(np.float32))
@@ -77,8 +76,9 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
 def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
     keys, rng = scenario.items, draws("items").numpy()
     if data is None:
+        assert keys.count is not None
         return draw_catalog(
-            keys.count or DEFAULT_ITEMS, keys.topics, keys.concentration, keys.space, keys.quality,
+            keys.count, keys.topics, keys.concentration, keys.space, keys.quality,
             keys.popularity_skew, keys.creators, rng, cosine=keys.affinity == "cosine",
         )
     topics = torch.from_numpy(data.topics)

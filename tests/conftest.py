@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("shared machine", deadline=None)      # how long a case takes says nothing of the code there
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

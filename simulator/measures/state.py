@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.sparse.linalg import svds
 from torch import Tensor
 
 from simulator.measures.divergence import jensen_shannon
@@ -37,12 +39,23 @@ def bimodality(interests: Tensor) -> float | None:
     """
     x = interests.double()
     x = x - x.mean(0)
-    values, axes = torch.linalg.eigh(x.mT @ x / len(x))                 # ascending
-    if values[-1] < torch.finfo(interests.dtype).eps ** 2:              # nothing but the rounding of θ
+    score = _first_component(x)
+    if score.square().mean() < torch.finfo(interests.dtype).eps ** 2:   # nothing but the rounding of θ
         return None
-    score = x @ axes[:, -1]
     score = score / score.square().mean().sqrt()
     return float((score.pow(3).mean().square() + 1) / score.pow(4).mean())
+
+
+def _first_component(x: Tensor) -> Tensor:
+    """Scores of centred rows on their first principal component. (N, T) → (N,)."""
+    if min(x.shape) > 256:                                              # all axes would be too many to ask for one
+        start = np.ones(min(x.shape))                                   # else it is drawn from global random state
+        left, value, _ = svds(x.numpy(), k=1, v0=start, return_singular_vectors="u")
+        return torch.from_numpy((left[:, 0] * value[0]).copy())
+    if x.shape[0] < x.shape[1]:
+        values, axes = torch.linalg.eigh(x @ x.mT)                      # ascending
+        return axes[:, -1] * values[-1].clamp(min=0).sqrt()
+    return x @ torch.linalg.eigh(x.mT @ x)[1][:, -1]
 
 
 def esteban_ray(interests: Tensor, alpha: float = 1.6) -> float:

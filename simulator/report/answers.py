@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.report.evidence import ALPHA, BETA, DRIFT, GAMMA, UTILITY, Evidence, Interval
-from simulator.report.vocabulary import difference, listing, number, signed, wording
+from simulator.report.vocabulary import capital, difference, listing, number, signed, wording
 
 LISTED = 12  # gains named one by one; the table has the rest
 
@@ -116,14 +116,20 @@ def _control(evidence: Evidence) -> list[Finding]:
     reference = evidence.run.reference
     top = evidence.level(reference, UTILITY) if reference else None
     levels = {a.name: v.mean for a in evidence.compared if (v := evidence.level(a.name, UTILITY)) is not None}
-    if top is None or top.mean <= 0 or not levels:
+    if reference is None or top is None or top.mean <= 0 or not levels:
         return []
     best = max(levels, key=levels.__getitem__)
+    share = 100 * levels[best] / top.mean
+    why = (
+        f" {capital(reference)} is best in each round, not in the long run: it uses up each user's best items first, and "
+        "changes interests like any other."
+        if share > 100 else ""
+    )
     return [
         Finding(
             "The yardstick",
             f"is {reference}, a control that sees the users' true interests and that no platform could "
-            f"build: {best} reaches {100 * levels[best] / top.mean:.0f} % of its utility per user.",
+            f"build: {best} reaches {share:.0f} % of its utility per user.{why}",
         )
     ]
 

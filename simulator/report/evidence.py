@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,8 @@ class Evidence:
     def focus(self) -> list[str]:
         """The measures to draw large: those the scenario asks for, else those of the verdict."""
         asked = (self.run.scenario.get("report") or {}).get("focus") or VERDICT
-        return [measure for measure in asked if measure in set(self.measures)]
+        chosen = [measure for name in asked for measure in self.measures if fnmatchcase(measure, name)]
+        return list(dict.fromkeys(chosen))
 
     @property
     def compared(self) -> list[Arm]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyarrow.lib import ArrowException
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -190,7 +191,11 @@ def _read_table(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     """A table of the run; a file that the run did not come to write is a table without rows."""
     if not file.is_file():
         return pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
-    table = pd.read_parquet(file)
+    try:
+        table = pd.read_parquet(file)
+    except (ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise NotARunDirectory(f"{file}: cannot be read as a Parquet table; is it whole? ({reason})") from error
     absent = [column for column in columns if column not in table.columns]
     if absent:
         raise NotARunDirectory(f"{file}: column {', '.join(absent)} missing")

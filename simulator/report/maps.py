@@ -250,7 +250,7 @@ def _principal_places(seen: Snapshots) -> tuple[list[np.ndarray], tuple[str, str
 
 def _colours(seen: Snapshots, topics: tuple[str, ...]) -> tuple[np.ndarray, list[Line2D], str]:
     """A colour for each user, the legend, and what the colour means; classes beyond the palette are grey."""
-    groups = np.array([f"group {group}" if str(group).isdecimal() else str(group) for group in seen.groups])
+    groups = np.array([f"group {int(group) + 1}" if str(group).isdecimal() else str(group) for group in seen.groups])
     if 1 < len(np.unique(groups)) <= len(GROUP_COLOURS):
         classes, coloured_by = groups, "Coloured by group of users"
     else:

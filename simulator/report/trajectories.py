@@ -48,12 +48,16 @@ def trajectories(
     return Drawing(
         name,
         title,
-        f"Lines are means over replicates, one value per round{_window(evidence)}. {_band(evidence)} Round 0 "
-        "is the last round of the warm-up, which all arms share; what slates show begins with round 1.",
+        f"Lines are means over replicates, one value per round{_window(evidence)}. {_band(evidence)}"
+        f"{_round_zero(curves)} What slates show begins with round 1.",
         f"Line charts over {evidence.last} rounds. At the end: {'; '.join(extremes)}.",
         small_multiples(evidence, look, curves, measures),
         curves[COLUMNS],
     )
+
+
+def _round_zero(curves: pd.DataFrame) -> str:
+    return " Round 0 is the last round of the warm-up, which all arms share." if (curves["round"] == 0).any() else ""
 
 
 def difference_curves(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:

@@ -96,8 +96,8 @@ def test_until_round_one_all_arms_are_the_same(run: Path):
 
 def test_the_log_holds_every_impression_and_interaction(run: Path):
     items = pd.read_parquet(run / "items.parquet").query("arm == 'mf' and replicate == 0")
-    impressions = pd.read_parquet(run / "log" / "mf.impressions.parquet")
-    interactions = pd.read_parquet(run / "log" / "mf.interactions.parquet")
+    impressions = pd.read_parquet(next((run / "log").glob("*-mf.impressions.parquet")))
+    interactions = pd.read_parquet(next((run / "log").glob("*-mf.interactions.parquet")))
     assert impressions.groupby("item").size().reindex(items["item"], fill_value=0).tolist() == items["exposures"].tolist()
     late = interactions[interactions["round"] >= 1]
     assert late.groupby("item").size().reindex(items["item"], fill_value=0).tolist() == items["takes"].tolist()
@@ -169,7 +169,7 @@ def test_what_there_is_can_be_listed_and_shown():
     assert "movielens-small" in command("list", "datasets").stdout
     page = command("show", "mf").stdout
     assert "Hu, Koren & Volinsky 2008" in page
-    assert "factors: whole number, at least 1; default 32" in page
+    assert "factors: whole number, 1 to 1000000; default 32" in page
     assert json.loads(command("schema").stdout) == json.loads((ROOT / "scenarios" / "scenario.schema.json").read_text())
 
 
@@ -220,3 +220,25 @@ def test_ctrl_c_leaves_a_readable_partial_run(scenario: Path, tmp_path: Path, wo
     if workers == 1:                                # two may still have been starting
         assert rows
         assert "Partial run" in stdout
+
+
+def test_a_policy_whose_training_diverges_stops_the_run_in_words(tmp_path: Path):
+    file = tmp_path / "world.yaml"
+    file.write_text(
+        "title: t\nrounds: 2\nusers: {count: 40}\nitems: {count: 30}\n"
+        "policies: [organic, {kind: mf, loss: bpr, learning_rate: 1e30, epochs: 4}]\n"
+    )
+    result = command("run", file, "--out", tmp_path / "out", "--workers", 1, "--quiet")
+    assert result.exit_code == 1
+    assert "diverged" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_two_arms_of_like_names_have_a_log_each(tmp_path: Path):
+    file = tmp_path / "world.yaml"
+    file.write_text(
+        "title: t\nrounds: 2\nusers: {count: 40}\nitems: {count: 30}\nreport: {log: true}\n"
+        "policies: [{kind: popularity, name: a b}, {kind: random, name: a+b}]\n"
+    )
+    assert command("run", file, "--out", tmp_path / "out", "--workers", 1, "--quiet").exit_code == 0
+    assert len(list((tmp_path / "out" / "log").glob("*.impressions.parquet"))) == 2

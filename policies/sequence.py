@@ -13,6 +13,7 @@ from torch import Tensor
 
 from policies.base import Count, Policy
 from policies.device import Device, place
+from policies.encoder import WORDLLAMA, check_encoder, text_features
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import block_size, blocks
 from policies.transformer import N, drawn
@@ -57,9 +58,12 @@ class SequencePolicy(Policy, Generic[N]):
     warm: bool = True
     """Start a retraining from the weights learnt before; false = from scratch."""
 
-    content: Literal["none", "features"] = "none"
-    """What an item's vector is made of beside its own embedding: features = a linear image of its public features too. Items
-    that nobody took are then left out of the loss, and so are judged by their content."""
+    content: Literal["none", "features", "text"] = "none"
+    """What an item's vector is made of beside its own embedding: a linear image of its public features, or of its encoded
+    title. Items that nobody took are then left out of the loss, and so are judged by their content."""
+
+    encoder: str = WORDLLAMA
+    """What turns titles into vectors for `content: text`: `wordllama` or a model folder, as in the policy `text`."""
 
     device: Device = "cpu"
     """Where to compute: cuda = on a GPU; auto = on a GPU if there is one."""
@@ -68,6 +72,11 @@ class SequencePolicy(Policy, Generic[N]):
         if self.hidden % self.heads:
             raise ValueError(f"heads must divide hidden: {self.heads} does not divide {self.hidden}")
         place(self.device)
+        if self.content == "text":
+            check_encoder(self.encoder)
+
+    def reads_titles(self) -> bool:
+        return self.content == "text"
 
     @abstractmethod
     def network(self, n_items: int, content: Tensor | None) -> N:
@@ -75,6 +84,8 @@ class SequencePolicy(Policy, Generic[N]):
 
     def contents(self, items: ItemData) -> Tensor | None:
         """Return what is known of the items (n_items, d) and goes into their vectors."""
+        if self.content == "text":
+            return text_features(items.titles, self.encoder)
         return items.features if self.content == "features" else None
 
     @abstractmethod

@@ -22,20 +22,20 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
     n_topics = len(data.topic_names) if data else items.topics
     arms = len(scenario.policies)
     sentences = [
-        f"{n_users:,} users and {n_items:,} items in {n_topics} topics, for {_count(scenario.rounds, 'round')}, in "
-        f"{_count(scenario.replicates, 'replicate')}. Each replicate has its own users, items and chance, and is played once "
-        f"under each of the {_count(arms, 'arm')}: the same users, the same draws, another recommender.",
+        f"{n_users:,} users and {n_items:,} items in {n_topics} topics, for {count(scenario.rounds, 'round')}, in "
+        f"{count(scenario.replicates, 'replicate')}. Each replicate has its own users, items and chance, and is played once "
+        f"under each of the {count(arms, 'arm')}: the same users, the same draws, another recommender.",
         f"Interests at the start: {_part(users.interests)}",
-        f"Choice: {_part(users.choice)} At most {_count(users.takes, 'item')} a round, never the same item twice.",
+        f"Choice: {_part(users.choice)} At most {count(users.takes, 'item')} a round, never the same item twice.",
         f"Change: {_part(users.drift)}",
-        f"Discovery: every round each user meets {_count(discovery.awareness, 'item')} by herself, "
+        f"Discovery: every round each user meets {count(discovery.awareness, 'item')} by herself, "
         f"{discovery.popularity_weight:.0%} of them by how well known they are and the rest by her interests. Beside a slate "
         f"she still notices {discovery.share:.0%} of them.",
     ]
     if data is None:
         warmup = scenario.warmup
         sentences.append(
-            f"Before the first round, {_count(warmup, 'round')} without recommendations, the same in every arm, "
+            f"Before the first round, {count(warmup, 'round')} without recommendations, the same in every arm, "
             f"{'gives' if warmup == 1 else 'give'} the platform its first data."
             if warmup else "The platform starts without data."
         )
@@ -61,7 +61,7 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
 def _arm(arm: Arm, slate_size: int) -> str:
     text = f"Arm “{arm.name}”: {_part(arm.policy, only_changed=True)}"
     if isinstance(arm.policy, Policy) and arm.policy.trains:
-        text += " Trained once, before round 1." if arm.frozen else f" Retrained every {_count(arm.retrain_every, 'round')}."
+        text += " Trained once, before round 1." if arm.frozen else f" Retrained every {count(arm.retrain_every, 'round')}."
     if arm.rerank is not None:
         text += f" Re-ranked: {_part(arm.rerank)}"
     if arm.explore is not None:
@@ -87,5 +87,5 @@ def _value(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

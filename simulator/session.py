@@ -22,6 +22,7 @@ from simulator.evaluation import evaluate, scenario_to_evaluate
 from simulator.evaluation_output import table, write_folder, write_json
 from simulator.explaining import CannotExplain, explain, in_words, read_trajectory
 from simulator.faults import ScenarioError, did_you_mean
+from simulator.plain import count
 from simulator.reference import GROUPS, catalogue, describe
 from simulator.report import NotARunDirectory, write_report
 from simulator.report.load import load_run
@@ -188,7 +189,8 @@ def validate_scenario(file: Path, overrides: Sequence[str], data_path: str | Non
     except ScenarioError as error:
         return _say(error)
     arms = ", ".join(arm.name for arm in scenario.policies)
-    _out.print(f"{file}: valid. {scenario.rounds} rounds, {scenario.replicates} replicates, arms: {arms}", markup=False)
+    size = f"{count(scenario.rounds, 'round')}, {count(scenario.replicates, 'replicate')}"
+    _out.print(f"{file}: valid. {size}, arms: {arms}", markup=False)
     return 0
 
 

@@ -88,6 +88,7 @@ VARIANTS: dict[str, Policy] = {
     "generative, named by the log": Generative(**SEQUENCES, codes=8, names="log"),
     "generative, named by titles": Generative(**SEQUENCES, codes=8, names="text"),
     "generative from scratch": Generative(**SEQUENCES, codes=8, beam=8, warm=False),
+    "sasrec, reading titles": SASRec(**SEQUENCES, content="text"),
     "bert4rec": BERT4Rec(**SEQUENCES),
     "bert4rec from scratch": BERT4Rec(**SEQUENCES, warm=False, content="features"),
     "sasrec": SASRec(**SEQUENCES),

@@ -173,20 +173,23 @@ def test_what_there_is_can_be_listed_and_shown():
     assert json.loads(command("schema").stdout) == json.loads((ROOT / "scenarios" / "scenario.schema.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["quickstart", "seven_arms", "movielens"])
+REAL = {"movielens", "family"}         # scenarios on real data
+
+
+@pytest.mark.parametrize("name", ["quickstart", "seven_arms", "movielens", "family"])
 def test_every_shipped_scenario_plays_in_small(name: str, tmp_path: Path):
     small = ("rounds=2", "replicates=1", "users.count=60", "items.count=150", "measures.names=[utility.per_user]")
     options = [part for change in small for part in ("--set", change)]
-    options += ["--data", "movielens-small"] if name == "movielens" else []
+    options += ["--data", "movielens-small"] if name in REAL else []
     result = command("run", ROOT / "scenarios" / f"{name}.yaml", "--out", tmp_path / "out", "--workers", 1, "-q", *options)
     assert result.exit_code == 0, result.output
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["finished"]
-    assert (manifest["data"] is None) == (name != "movielens")
+    assert (manifest["data"] is None) == (name not in REAL)
 
 
 def test_all_shipped_scenarios_are_tried_here():
-    assert {file.stem for file in (ROOT / "scenarios").glob("*.yaml")} == {"quickstart", "seven_arms", "movielens"}
+    assert {file.stem for file in (ROOT / "scenarios").glob("*.yaml")} == {"quickstart", "seven_arms", *REAL}
 
 
 def test_help_imports_nothing_heavy():

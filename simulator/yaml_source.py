@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import SafeRepresenter
 
 from simulator.faults import Fault, Loc, ScenarioError
 
@@ -95,9 +96,20 @@ def write(values: Any) -> str:
     yaml.sort_base_mapping_type_on_output = False
     yaml.allow_unicode = True
     yaml.width = 2**16
+    yaml.Representer = _Representer
     text = io.StringIO()
     yaml.dump(values, text)
     return text.getvalue()
+
+
+class _Representer(SafeRepresenter):
+    """ruamel's, but for the old line break U+0085, which is lost between single quotes."""
+
+    def represent_str(self, data: str) -> ScalarNode:
+        return self.represent_scalar(f"{STANDARD}str", data, style='"' if "\x85" in data else None)
+
+
+_Representer.add_representer(str, _Representer.represent_str)
 
 
 class _Builder:

@@ -270,6 +270,22 @@ def test_resolved_text_loads_back_to_an_equal_scenario(raw: dict[str, Any]) -> N
     jsonschema.Draft202012Validator(json_schema()).validate(parse(text, "").values)
 
 
+BREAKS = "\n\r\t \x85\u2028\u2029\ufeff\xa0'\"\\:#-ab"
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(alphabet=BREAKS, max_size=6))
+def test_any_text_with_old_line_breaks_and_quotes_comes_back(text: str) -> None:
+    assert parse(write({"title": text}), "").values == {"title": text}
+
+
+def test_every_character_comes_back() -> None:
+    characters = [chr(code) for code in [*range(0xD800), *range(0xE000, 0x10_000)]]
+    blocks = ["".join(characters[at : at + 64]) for at in range(0, len(characters), 64)]
+    alone = characters[:0x300]
+    assert parse(write([*blocks, *alone]), "").values == [*blocks, *alone]
+
+
 def test_resolved_text_writes_every_default_out() -> None:
     resolved = parse(scenario(SHORTEST).resolved(), "").values
     assert set(resolved) == set(Scenario.model_fields)

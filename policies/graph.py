@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from policies.base import Count, Policy
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import block_size
-from policies.sampling import unseen
+from policies.sampling import Unseen
 from policies.validation import HeldOut
 
 
@@ -118,12 +118,13 @@ class GraphPolicy(Policy):
         if not len(log):
             return
         users, taken, _ = log.interactions()
+        unseen = Unseen(log)
         parameters = [value for value in vars(self).values() if isinstance(value, nn.Parameter)]
         optimiser = torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
         for _ in range(self.epochs):
             total = 0.0
             for batch in torch.randperm(len(users), generator=rng).split(self.batch_size):
-                negatives = unseen(log, users[batch], rng)
+                negatives = unseen.draw(users[batch], rng)
                 nodes = torch.cat([users[batch], taken[batch] + log.n_users, negatives + log.n_users])
                 vectors = self._read_out(self._propagated(graph, rng))
                 e_u, e_i, e_j = F.embedding(nodes, vectors).chunk(3)

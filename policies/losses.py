@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from policies.log import FeedbackLog
-
 _LOGITS_AT_ONCE = 2_500_000
 """10 MB of float32. Logits that stay in the processor's cache until their gradient is known cost half of those that do not."""
 
@@ -94,21 +92,3 @@ def sampled(
 def binary(positive: Tensor, negative: Tensor) -> Tensor:
     """Return −ln σ(s⁺) − ln(1 − σ(s⁻))."""
     return F.softplus(-positive) + F.softplus(negative)
-
-
-def unseen(log: FeedbackLog, users: Tensor, each: int, rng: torch.Generator) -> Tensor:
-    """Return for each user (b,) `each` items (b, each), drawn uniformly from those that she has not taken.
-
-    Exactly, without rejection: the r-th unseen item (from 0) is r plus the number of seen items before it. Who has seen all
-    gets any.
-    """
-    history = log.history(users)
-    seen = history.items.where(history.present, log.n_items).sort(1).values         # ascending, padding last
-    count = history.present.sum(1, keepdim=True)
-    draws = torch.rand(len(users), each, generator=rng, dtype=torch.float64)
-    place = (draws * (log.n_items - count).where(count < log.n_items, log.n_items)).long()
-    before = (seen - torch.arange(seen.shape[1])).where(seen < log.n_items, log.n_items)
-    items = place + torch.searchsorted(before.contiguous(), place, right=True)      # unseen items before the j-th seen one
-    return items.where(count < log.n_items, place)
-
-

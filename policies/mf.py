@@ -16,7 +16,7 @@ from policies.base import Count, Policy, UnitInterval
 from policies.explanation import Explanation, nothing
 from policies.impressions import inverse_propensity
 from policies.log import FeedbackLog, ItemData
-from policies.sampling import unseen
+from policies.sampling import Unseen
 from policies.validation import HeldOut
 
 
@@ -168,6 +168,7 @@ class MatrixFactorisation(Policy):
 
     def _bpr(self, log: FeedbackLog, items: ItemData, rng: torch.Generator, plain_epochs: int) -> Iterator[float]:
         users, taken, _ = log.interactions()
+        unseen = Unseen(log)
         w, h = self.user_factors_.requires_grad_(), self.item_factors_.requires_grad_()
         self.user_factors_, self.item_factors_ = w.detach(), h.detach()     # views: they follow each step
         optimiser = torch.optim.SparseAdam([w, h], lr=self.learning_rate)
@@ -175,7 +176,7 @@ class MatrixFactorisation(Policy):
             total = 0.0
             for batch in torch.randperm(len(users), generator=rng).split(self.batch_size):
                 u, i = users[batch], taken[batch]
-                j = unseen(log, u, rng)
+                j = unseen.draw(u, rng)
                 v = self.item_weights_[i]
                 w_u, h_i, h_j = (F.embedding(ids, rows, sparse=True) for ids, rows in ((u, w), (i, h), (j, h)))
                 loss = pairwise_loss(w_u, h_i, h_j, v)

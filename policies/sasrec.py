@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 
 from policies import losses
 from policies.base import Count
-from policies.log import FeedbackLog
+from policies.log import FeedbackLog, ItemData
+from policies.sampling import Unseen
 from policies.sequence import SequencePolicy, newest
 from policies.transformer import Transformer, drop
 
@@ -56,6 +58,11 @@ class SASRec(SequencePolicy["NextItem"]):
     def network(self, n_items: int, content: Tensor | None) -> NextItem:
         return NextItem(n_items, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content)
 
+    def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
+        if self.loss == "bce":
+            self.unseen_ = Unseen(log)
+        return super().learn(log, items, rng)
+
     def backward(self, users: Tensor, log: FeedbackLog, rng: torch.Generator) -> tuple[float, int]:
         device, items = self.features_.device, self.network_.items
         sequence, known = newest(log, users, self.max_length + 1)
@@ -63,7 +70,7 @@ class SASRec(SequencePolicy["NextItem"]):
         output = self.network_(sequence[:, :-1].to(device), present, rng)[present]          # (n_targets, hidden)
         targets = sequence[:, 1:].to(device)[present]
         if self.loss == "bce":
-            drawn = losses.unseen(log, users, present.shape[1], rng).to(device)[present]
+            drawn = self.unseen_.draw(users[:, None].expand_as(present), rng).to(device)[present]
             positive, negative = ((output * items(ids)).sum(1) for ids in (targets, drawn))
             loss = losses.binary(positive, negative + self.barred_[drawn]).mean()
             loss.backward()

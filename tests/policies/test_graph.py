@@ -315,7 +315,7 @@ def test_regularisation_keeps_embeddings_short(model, log, make_items, all_of_it
         fitted(model, log, make_items, regularisation=strength, epochs=30).embeddings_.square().sum().item()
         for strength in (0.0, 0.01, 1.0)
     ]
-    assert lengths[0] > 1.2 * lengths[1] > 1.44 * lengths[2]
+    assert lengths[0] > lengths[1] > 2 * lengths[2]              # from the same start and with the same draws
 
 
 def test_dropout_is_for_training_only_and_from_the_policy_s_own_stream(log, make_items, all_of_it):

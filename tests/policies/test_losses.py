@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from policies import losses
-from policies.log import FeedbackLog
 
 T, M, D, TOPICS = 11, 7, 5, 3       # positions, items, width, features
 
@@ -120,24 +119,3 @@ def test_binary_is_binary_cross_entropy():
         for scores, label in ((positive, 1.0), (negative, 0.0))
     )
     torch.testing.assert_close(losses.binary(positive, negative), expected)
-
-
-def test_every_unseen_item_is_drawn_equally_often_and_no_seen_one():
-    log = FeedbackLog(5, 10)
-    taken = {0: [], 1: [0, 9, 4], 2: [3, 1, 2, 0], 3: list(range(1, 10)), 4: [9]}
-    for user, items in taken.items():
-        log.record(user, torch.full((len(items),), user), torch.tensor(items, dtype=torch.int64))
-    n = 20_000
-    drawn = losses.unseen(log, torch.tensor([4, 2, 0, 1, 3]), n, torch.Generator().manual_seed(0))
-    assert drawn.shape == (5, n)
-    for user, items in zip([4, 2, 0, 1, 3], drawn, strict=True):
-        share = torch.bincount(items, minlength=10) / n
-        expected = torch.tensor([item not in taken[user] for item in range(10)]).float()
-        torch.testing.assert_close(share, expected / expected.sum(), atol=0.015, rtol=0)
-
-
-def test_who_has_seen_all_gets_any():
-    log = FeedbackLog(1, 4)
-    log.record(0, torch.zeros(4, dtype=torch.int64), torch.tensor([2, 0, 3, 1]))
-    drawn = losses.unseen(log, torch.tensor([0]), 200, torch.Generator().manual_seed(0))
-    assert set(drawn[0].tolist()) == {0, 1, 2, 3}

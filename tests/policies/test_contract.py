@@ -14,6 +14,7 @@ import pickle
 import pkgutil
 import random
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import policies
 from policies import (
@@ -165,6 +168,18 @@ def test_every_policy_is_in_the_table_and_has_a_variant_here():
         if inspect.isclass(part) and issubclass(part, Policy) and not inspect.isabstract(part)
     }
     assert defined == set(POLICIES.values()) == {type(policy) for policy in VARIANTS.values()}
+
+
+class Largest(TorchDispatchMode):
+    """Notes the bytes of the largest tensor that is made."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        made = [tensor for tensor in tree_leaves(out) if isinstance(tensor, Tensor) and tensor.layout == torch.strided]
+        self.bytes = max([self.bytes, *(tensor.untyped_storage().nbytes() for tensor in made)])
+        return out
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -330,6 +345,24 @@ class TestContract:
         for copied in (first, second):
             copied.fit(later, items, torch.Generator().manual_seed(2))
         assert same(first.rank(torch.arange(40), K, later, slates()), second.rank(torch.arange(40), K, later, slates()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_users_by_items_is_never_held_but_one_block(name, make_log, make_items, items):
+    """Neither in a tensor (by what torch makes) nor in arrays (by what numpy asks Python for)."""
+    n, m = 20_000, 1500
+    log = make_log(n, m, rounds=3, share=0.3)
+    made = dataclasses.replace(make_items(m), titles=tuple(items.titles[j % len(items)] for j in range(m)))
+    dense = 4 * n * m                                           # 120 MB; a block of 1024 users is 6 MB
+    with Largest() as largest:
+        tracemalloc.start()
+        policy = fitted(name, log, made)
+        policy.rank(torch.arange(n), K, log, slates())
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert largest.bytes < dense
+    assert peak < dense
 
 
 def ranks_like_a_fresh_one(name: str, log: FeedbackLog, items: ItemData, make_log) -> bool:

@@ -99,8 +99,11 @@ class Policy(ABC):
         """
 
     def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        """Return a bool (b,): users of whom the policy knows nothing, and who get what is popular."""
-        return self.untrained_[users]
+        """Return a bool (b,): users of whom the policy knows nothing, and who get what is popular.
+
+        By default those who have taken nothing up to now: most policies read what was taken since training, too.
+        """
+        return log.counts()[users] == 0
 
     def held_out_loss(self, held: HeldOut) -> float | None:
         """Return the mean loss on held-out interactions, comparable to the training loss; None if there is none."""
@@ -111,8 +114,8 @@ class Policy(ABC):
     ) -> tuple[Tensor, Tensor]:
         """Return the k best unseen items of each user: ids (b, k), scores (b, k), best first.
 
-        `log` says what has been seen, up to now; `bias` (n_items,) is added to the scores. Users of whom nothing was known
-        in training get what is popular.
+        `log` says what has been seen, up to now; `bias` (n_items,) is added to the scores. Users of whom nothing is known
+        get what is popular.
         """
         popularity = self.popularity_ / self.popularity_.max().clamp(min=1)
 

@@ -23,7 +23,37 @@ _ALIKE = 1e-4
 
 
 @dataclass
-class Content(Policy):
+class Profile(Policy):
+    """Items are compared with the weighted mean of the vectors of what a user took: s_ui = cos(p_u, x_i),
+    p_u ∝ Σ_j γ^(a_j) x_j, with a_j the number of items that she took after j."""
+
+    decay: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    """γ: weight of an item in the profile relative to the one that the user took next."""
+
+    vectors_ = torch.zeros(0, 0)            # x (n_items, d), rows of length 1 or 0, which `learn` leaves
+
+    def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        profile = torch.from_numpy(self._weights(users, log) @ self.vectors_.numpy())
+        return F.normalize(profile) @ self.vectors_.T
+
+    def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
+        """Exactly: cos(p_u, x_i) = Σ_j γ^(a_j) x_j·x_i / ‖Σ_j γ^(a_j) x_j‖. The rest is what breaks ties, if anything."""
+        asked = torch.tensor([user])
+        history = log.history(asked).items[0]
+        terms = torch.from_numpy(self._weights(asked, log).data)[:, None] * self.vectors_[history]       # (h, d)
+        parts = self.vectors_[items] @ terms.T / terms.sum(0).norm().clamp(min=1e-12)
+        return Explanation("exact", "history", history, parts, self.score(asked, log)[0, items] - parts.sum(1))
+
+    def _weights(self, users: Tensor, log: FeedbackLog) -> sp.csr_array:
+        """Return γ^(a_j) for what each user (b,) has taken, in the order of taking: sparse (b, n_items)."""
+        matrix = history_matrix(users, log)
+        counts = np.diff(matrix.indptr)
+        matrix.data *= self.decay ** (np.repeat(matrix.indptr[1:], counts) - 1 - np.arange(len(matrix.data)))
+        return matrix
+
+
+@dataclass
+class Content(Profile):
     """Users are shown the items that are most like what they took, whoever else took them.
 
     A user's profile is the weighted mean of her items' vectors, p_u ∝ Σ_j γ^(a_j) x_j with a_j the number of items that she
@@ -38,9 +68,6 @@ class Content(Policy):
     vectors: Literal["features", "topics"] = "features"
     """What items are compared by: their features, or the topics that they are about."""
 
-    decay: Annotated[float, Interval(gt=0, le=1)] = 1.0
-    """γ: weight of an item in the profile relative to the one that the user took next."""
-
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         self.vectors_ = F.normalize(items.features if self.vectors == "features" else items.topics)
         self.tie_break_ = torch.rand(len(items), generator=rng)
@@ -48,24 +75,5 @@ class Content(Policy):
         yield None
 
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        profile = torch.from_numpy(self._weights(users, log) @ self.vectors_.numpy())
         ties = (self.tie_break_ + self.tie_shift_[users, None]).frac_()             # one order, begun elsewhere by each
-        return ties.mul_(_ALIKE).addmm_(F.normalize(profile), self.vectors_.T)
-
-    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        return log.counts()[users] == 0
-
-    def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
-        """Exactly: cos(p_u, x_i) = Σ_j γ^(a_j) x_j·x_i / ‖Σ_j γ^(a_j) x_j‖. The rest is what breaks ties."""
-        asked = torch.tensor([user])
-        history = log.history(asked).items[0]
-        terms = torch.from_numpy(self._weights(asked, log).data)[:, None] * self.vectors_[history]       # (h, d)
-        parts = self.vectors_[items] @ terms.T / terms.sum(0).norm().clamp(min=1e-12)
-        return Explanation("exact", "history", history, parts, self.score(asked, log)[0, items] - parts.sum(1))
-
-    def _weights(self, users: Tensor, log: FeedbackLog) -> sp.csr_array:
-        """Return γ^(a_j) for what each user (b,) has taken, in the order of taking: sparse (b, n_items)."""
-        matrix = history_matrix(users, log)
-        counts = np.diff(matrix.indptr)
-        matrix.data *= self.decay ** (np.repeat(matrix.indptr[1:], counts) - 1 - np.arange(len(matrix.data)))
-        return matrix
+        return super().score(users, log).add_(ties, alpha=_ALIKE)

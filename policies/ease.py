@@ -10,15 +10,14 @@ import torch
 from annotated_types import Gt
 from torch import Tensor
 
-from policies.base import Policy
-from policies.explanation import Explanation
-from policies.interaction_matrix import history_matrix, interaction_matrix, unrelated_by_popularity
+from policies.interaction_matrix import interaction_matrix
+from policies.item_to_item import ItemToItem
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import block_size
 
 
 @dataclass
-class EASE(Policy):
+class EASE(ItemToItem):
     """Every item is predicted from the other items that a user took, by one ridge regression per item: s_u = x_u B.
 
     B minimises ‖X − X B‖² + λ‖B‖² with a diagonal of zeros, X the (n_users, n_items) matrix of zeros and ones. With
@@ -41,22 +40,8 @@ class EASE(Policy):
         precision = torch.cholesky_inverse(torch.linalg.cholesky(self._regularised_gram(log)))
         precision /= -precision.diagonal().clone()
         precision.fill_diagonal_(0)
-        self.weights_ = precision.float()                                           # (n_items, n_items): B
+        self.weights_ = precision.float().numpy()                                   # B
         yield None
-
-    def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        scores = torch.from_numpy(history_matrix(users, log) @ self.weights_.numpy())
-        return unrelated_by_popularity(scores, self.popularity_)
-
-    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        return log.counts()[users] == 0
-
-    def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
-        """Exactly: an item of hers carries its weight."""
-        asked = torch.tensor([user])
-        history = log.history(asked).items[0]
-        parts = self.weights_[history][:, items].T
-        return Explanation("exact", "history", history, parts, self.score(asked, log)[0, items] - parts.sum(1))
 
     def _regularised_gram(self, log: FeedbackLog) -> Tensor:
         """Return XᵀX + λI (n_items, n_items) in float64: in float32 little λ drowns in the rounding of a large log."""

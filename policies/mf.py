@@ -104,6 +104,9 @@ class MatrixFactorisation(Policy):
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return self.user_factors_[users] @ self.item_factors_.T
 
+    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
+        return self.untrained_[users]               # a user's vector is not learnt anew before the next training
+
     def held_out_loss(self, held: HeldOut) -> float | None:
         positive = (self.user_factors_[held.users] * self.item_factors_[held.items]).sum(1)
         weight = self.item_weights_[held.items]

@@ -15,12 +15,13 @@ from torch import Tensor
 from policies.base import Count, Policy
 from policies.explanation import Explanation
 from policies.interaction_matrix import history_matrix, interaction_matrix, unrelated_by_popularity
+from policies.item_to_item import ItemToItem
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import block_size, top_k
 
 
 @dataclass
-class ItemKNN(Policy):
+class ItemKNN(ItemToItem):
     """Users are shown the items that were taken by the same people as the items that they took.
 
     s_ui = Σ_j w_ij over all items j that the user has taken by now, with w_ij = n_ij / (√(n_i n_j) + shrink), or 0 unless they
@@ -59,22 +60,8 @@ class ItemKNN(Policy):
             near.data /= np.repeat(near.sum(1), np.diff(near.indptr))
         place = order.argsort().numpy()
         near = near[place][:, place]                                                # row i: the neighbours of item i
-        self.weights_ = near.T.tocsr() if self.neighbours_of == "shown" else near   # (n_items, n_items): row j holds w_ij
+        self.weights_ = near.T.tocsr() if self.neighbours_of == "shown" else near   # row j holds w_ij
         yield None
-
-    def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        scores = torch.from_numpy((history_matrix(users, log) @ self.weights_).toarray())
-        return unrelated_by_popularity(scores, self.popularity_)
-
-    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        return log.counts()[users] == 0
-
-    def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
-        """Exactly: an item of hers carries its similarity, w_ij."""
-        asked = torch.tensor([user])
-        history = log.history(asked).items[0]
-        parts = torch.from_numpy(self.weights_[history.numpy()][:, items.numpy()].toarray()).T
-        return Explanation("exact", "history", history, parts, self.score(asked, log)[0, items] - parts.sum(1))
 
 
 @dataclass
@@ -109,9 +96,6 @@ class UserKNN(Policy):
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         scores = torch.from_numpy((self._neighbours(users, log) @ self.others_.rows).toarray())
         return unrelated_by_popularity(scores, self.popularity_)
-
-    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        return log.counts()[users] == 0
 
     def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
         """Exactly, given her neighbours: n_uv counts the items that she shares with v, so each of them carries its share of

@@ -133,9 +133,6 @@ class SequencePolicy(Policy, Generic[N]):
             return torch.zeros(len(users), log.n_items)
         return self.read(users, log).cpu()
 
-    def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        return log.counts()[users] == 0             # whoever has taken anything since training can be read too
-
     def held_out_loss(self, held: HeldOut) -> float | None:
         users, row = held.users.unique(return_inverse=True)
         size, total = block_size(len(self.items_)), 0.0

@@ -73,7 +73,7 @@ def test_topics_may_stand_in_for_features():
     items = data(torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0]]), topics)
     log = log_of(2, 3, (1, 0))
     by_features = fitted(Content(), log, items).score(torch.tensor([1]), log)[0]
-    by_topics = fitted(Content("topics"), log, items).score(torch.tensor([1]), log)[0]
+    by_topics = fitted(Content(vectors="topics"), log, items).score(torch.tensor([1]), log)[0]
     assert by_features.tolist() == pytest.approx([1, -1, 0], abs=CLOSE)
     alike = (0.9 + 0.1) / math.sqrt(2) / math.hypot(0.9, 0.1)
     assert by_topics.tolist() == pytest.approx([1, alike, alike], abs=CLOSE)

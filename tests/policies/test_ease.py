@@ -47,7 +47,7 @@ def fitted(log: FeedbackLog, regularisation: float) -> EASE:
 def test_each_item_is_a_ridge_regression_on_the_others(regularisation):
     taken = random_taken()
     x = taken.astype(float)
-    weights = fitted(log_of(taken), regularisation).weights_.numpy()
+    weights = fitted(log_of(taken), regularisation).weights_
     for item in range(M):
         others = np.arange(M) != item
         ridge = Ridge(alpha=regularisation, fit_intercept=False, solver="cholesky").fit(x[:, others], x[:, item])
@@ -60,7 +60,7 @@ def test_each_item_is_a_ridge_regression_on_the_others(regularisation):
 def test_no_weight_can_be_moved_to_lower_the_loss(seed, regularisation):
     """The gradient of ‖X − XB‖² + λ‖B‖² is 0 for every weight that is free, and the loss is convex."""
     taken = random_taken(seed)
-    x, b = taken.astype(float), fitted(log_of(taken), regularisation).weights_.double().numpy()
+    x, b = taken.astype(float), fitted(log_of(taken), regularisation).weights_.astype(float)
     gradient = x.T @ (x @ b - x) + regularisation * b
     np.fill_diagonal(gradient, 0)
     assert abs(gradient).max() < 1e-6 * N * (1 + regularisation)
@@ -71,7 +71,7 @@ def test_more_regularisation_than_interactions_leaves_counts_of_common_users():
     x, strong = taken.astype(float), 1e7
     counts = x.T @ x
     np.fill_diagonal(counts, 0)
-    np.testing.assert_allclose(fitted(log_of(taken), strong).weights_.numpy() * strong, counts, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(fitted(log_of(taken), strong).weights_ * strong, counts, rtol=1e-4, atol=1e-4)
 
 
 def test_two_items_by_hand():
@@ -98,7 +98,7 @@ def test_scores_are_the_history_of_now_times_the_weights():
     user = int(np.flatnonzero(~taken[:, 2])[0])
     log.record(2, torch.tensor([user]), torch.tensor([2]))
     scores = policy.score(torch.arange(N), log).numpy()
-    np.testing.assert_allclose(scores, interaction_matrix(log).toarray() @ policy.weights_.numpy(), atol=3e-6)
+    np.testing.assert_allclose(scores, interaction_matrix(log).toarray() @ policy.weights_, atol=3e-6)
 
 
 def test_an_explanation_is_the_weight_of_each_item_of_hers():
@@ -107,7 +107,7 @@ def test_an_explanation_is_the_weight_of_each_item_of_hers():
     why = policy.explain(user, items, log)
     assert why.method == "exact"
     for part, j in zip(why.parts.T, why.ids, strict=True):
-        assert torch.equal(part, policy.weights_[j, items])
+        assert torch.equal(part, torch.from_numpy(policy.weights_[j, items]))
     assert torch.allclose(why.parts.sum(1) + why.rest, policy.score(torch.tensor([user]), log)[0, items], atol=1e-6)
     assert why.rest.abs().max() < 2e-6
 

@@ -102,13 +102,20 @@ def _gains(evidence: Evidence) -> list[Finding]:
     effects = _policy_effects(evidence, UTILITY)
     if not effects:
         return []
+    words = {
+        arm: f"{_interval(effect)}{'' if effect.excludes_zero else ', which includes zero'}" for arm, effect in effects.items()
+    }
+    return [Finding("What each gains", f"in utility per user: {_one_by_one(effects, words)}.")]
+
+
+def _one_by_one(effects: dict[str, Interval], words: dict[str, str]) -> str:
+    """Name arms from the highest effect to the lowest, the middle ones left to the table if they are many."""
     ranked = sorted(effects, key=lambda arm: -effects[arm].mean)
-    told = "; ".join(
-        f"{arm} {_interval(effects[arm])}{'' if effects[arm].excludes_zero else ', which includes zero'}"
-        for arm in ranked[:LISTED]
-    )
-    more = f"; {len(ranked) - LISTED} more in the table" if len(ranked) > LISTED else ""
-    return [Finding("What each gains", f"in utility per user: {told}{more}.")]
+    named = [f"{arm} {words[arm]}" for arm in ranked]
+    if len(ranked) <= LISTED:
+        return "; ".join(named)
+    half = LISTED // 2
+    return "; ".join([*named[:half], f"… ({len(ranked) - LISTED} between them in the table)", *named[-half:]])
 
 
 def _control(evidence: Evidence) -> list[Finding]:
@@ -139,7 +146,7 @@ def _single(evidence: Evidence) -> list[Finding]:
     for measure in (ALPHA, UTILITY):
         effects = _policy_effects(evidence, measure)
         if effects:
-            told = "; ".join(f"{arm} {signed(effects[arm].mean)}" for arm in list(effects)[:LISTED])
+            told = _one_by_one(effects, {arm: signed(effect.mean) for arm, effect in effects.items()})
             findings.append(
                 Finding(
                     wording(measure).label,

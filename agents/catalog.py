@@ -46,7 +46,8 @@ def draw_catalog(
 ) -> Catalog:
     """Items with random topics.
 
-    Simplex: z_i ~ Dirichlet(concentration · 1_T) (Chaney et al. 2018 use 0.1: items are nearly of one topic).
+    Simplex: z_i ~ Dirichlet(concentration · 1_T) (Chaney et al. 2018: 0.1 over all topics together, so
+    that items are nearly of one topic).
     Sphere: v_i uniform on the unit sphere of R^(topics/2), which gives `topics` signed half-axes as topics.
     Quality ~ Normal(0, quality²), in units of utility. Salience of the item of rank r ∝ r^(−popularity_skew)
     (Zipf), ranks given at random: what is famous is not thereby better.

@@ -73,7 +73,7 @@ class Assimilation:
     to length 1. Taking the same item t times leaves (1 − η s_u)^t of the distance to it.
 
     Source: DeGroot 1974 (JASA), linear averaging, with the taken item as the neighbour; so used for recommender users by
-    Lucherini et al. 2021 (T-RECS) and Krauth et al. 2020 (RecLab).
+    Krauth et al. 2020 (RecLab), and as a rotation by Lucherini et al. 2021 (T-RECS).
     """
 
     rate: UnitInterval = 0.03

@@ -37,7 +37,7 @@ def solve(
     without interactions get the solution of that too: 0 without pull.
 
     Source: Hu, Koren & Volinsky 2008 (ICDM); weights and regularisation as in Rendle, Krichene, Zhang & Koren 2022 (RecSys),
-    "Revisiting the performance of iALS".
+    "Revisiting the performance of iALS on item recommendation benchmarks".
     """
     n_rows, d = len(known.counts), other.shape[1]
     gram = unobserved_weight * (other.T @ other)

@@ -52,8 +52,8 @@ class Boltzmann(Explorer):
     A slate is a sample without replacement from P(i) ∝ exp(rel_i / τ) over the policy's best `candidates`, with rel the
     scores scaled to [0, 1] within them. It is drawn as the largest values of rel_i + τ · Gumbel noise.
 
-    Source: Sutton & Barto 2018, "Reinforcement learning", ch. 2 (soft-max action selection); Kool, van Hoof & Welling 2019
-    (ICML) for the Gumbel top-k.
+    Source: Sutton & Barto 1998, "Reinforcement learning", sect. 2.3 (soft-max action selection); Kool, van Hoof & Welling
+    2019 (ICML) for the Gumbel top-k.
     """
 
     temperature: Annotated[float, Interval(ge=0)] = 0.1

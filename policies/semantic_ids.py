@@ -18,8 +18,8 @@ def semantic_ids(vectors: Tensor, levels: int, codes: int, rng: torch.Generator)
     """Return tokens (n, levels + 1), no two rows equal: codes of residual k-means, and a number among those that share them.
 
     Source: Rajput et al. 2023 (NeurIPS), TIGER, sect. 3.1. Its residual-quantised autoencoder is replaced by k-means on the
-    residuals (Chen, Guan & Wang 2010, Sensors), whose codebooks cannot collapse on a few thousand items; Ju et al. 2025,
-    "Generative recommendation with semantic IDs: a practitioner's handbook", compares the two.
+    residuals (Chen, Guan & Wang 2010, Sensors), whose codebooks cannot collapse on a few thousand items; Ju et al. 2025
+    (arXiv), "Generative recommendation with semantic IDs: a practitioner's handbook", compares the two.
     """
     tokens = residual_kmeans(vectors, levels, codes, rng)[0]
     group = tokens.unique(dim=0, return_inverse=True)[1]

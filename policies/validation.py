@@ -76,7 +76,8 @@ def accuracy(ranked: Tensor, held: HeldOut, users: Tensor | None = None) -> Accu
 
     DCG has binary gains; the best possible order has min(k, number of held-out items) hits on top.
 
-    Source: Järvelin & Kekäläinen 2002 (TOIS), normalised discounted cumulative gain.
+    Source: Järvelin & Kekäläinen 2002 (TOIS), normalised discounted cumulative gain; the discount 1 / log2(1 + rank) as in
+    Burges et al. 2005 (ICML).
     """
     if users is None:
         users = held.users.unique()

@@ -73,7 +73,7 @@ def popularity_lift(slates: Tensor, profiles: Tensor) -> float:
 
     a_u = mean n_i over user u's slate, b_u = mean n_i over her profile; both (n,). −1 … ∞, 0 = no lift. The
     group's means are divided, not averaged ratios, so one user with an obscure profile does not decide the
-    number. Abdollahpouri (2019); Mansoury et al. (2020).
+    number. Abdollahpouri et al. (2019); Mansoury et al. (2020).
     """
     a, b = float(slates.double().mean()), float(profiles.double().mean())
     return (a - b) / b

@@ -286,13 +286,13 @@ SLATES = [
         "exposure.popularity_lift", "Popularity lift", "relative difference", "−1 … ∞", -1, None, 1,
         "Mean popularity of slates, relative to that of what the same users consumed in the window before "
         "this round: (slates − profiles)/profiles, both at today's popularity; 0 = no lift." + SLATE,
-        "Abdollahpouri 2019; Mansoury et al. 2020",
+        "Abdollahpouri et al. 2019; Mansoury et al. 2020",
         popularity_lift,
     ),
     Measure(
         "exposure.provider_gini", "Gini over creators", "index", "0 … 1 − 1/creators", 0, 1, 1,
         "What was shown in the window: inequality of exposure among all creators, summed over their items.",
-        "Gini 1912; Mansoury et al. 2020",
+        "Gini 1912",
         provider_gini,
     ),
     Measure(
@@ -464,7 +464,7 @@ UTILITY = [
         "utility.ndcg", "NDCG at k", "share of the ideal", "0 … 1", 0, 1, 0,
         "Hits among the k unseen items of highest true utility, discounted by 1/log2(r + 1), relative to "
         "a slate of hits only." + SLATE + PANEL,
-        "Järvelin & Kekäläinen 2002",
+        "Järvelin & Kekäläinen 2002; Burges et al. 2005",
         of_panel_hits(usefulness.ndcg),
     ),
     Measure(

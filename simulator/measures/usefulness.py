@@ -49,7 +49,7 @@ def ndcg(hit: Tensor, n_relevant: int) -> Tensor:
     """Hits, those at the top counting most, relative to the best order. `hit` (n, k) → (n,), 0 … 1.
 
     DCG = Σ_r hit_r / log2(r + 1), divided by that of min(k, n_relevant) hits on top. Järvelin & Kekäläinen
-    (2002).
+    (2002), with the discount of Burges et al. (2005).
     """
     k = hit.shape[1]
     discount = 1 / torch.arange(2, k + 2, dtype=torch.float64).log2()

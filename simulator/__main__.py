@@ -37,13 +37,18 @@ def run(
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: runs/<scenario>/<time>.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, even if a run of this scenario is unfinished.")] = False,
+    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; print only the report's path.")] = False,
     allow_code: AllowCode = False,
 ) -> None:
-    """Play every arm and replicate of a scenario, then write the report."""
+    """Play every arm and replicate of a scenario, or what an interrupted run left of them, then write the report."""
     from simulator.session import run_scenario
 
-    raise typer.Exit(run_scenario(file, set_ or [], seed, replicates, data, out, workers, quiet, allow_code))
+    code = run_scenario(
+        file, set_ or [], seed, replicates, data, out, workers, quiet, allow_code, fresh, checkpoint
+    )
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from policies.validation import Epoch
 from simulator.datasets import Dataset
 from simulator.model import FilterBubbleModel
 from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    from simulator.store import Store
 
 Tell = Callable[[int, dict[str, float] | None], None]
 """Is told each round when it has been played, with its measures if it was measured."""
@@ -26,6 +30,7 @@ class Played:
     replicate: int
     seconds: float
     training_seconds: float
+    trajectory: list[tuple[int, dict[str, float]]]  # (round, measures)
     training: list[tuple[int, Epoch]]               # (round, epoch)
     snapshots: list[tuple[int, np.ndarray]]         # (round, interests (N, T) float32)
     group: np.ndarray                               # (N,) int64
@@ -37,22 +42,35 @@ class Played:
     log: FeedbackLog | None                         # only where the scenario asks for it
 
 
-def play(scenario: Scenario, data: Dataset | None, arm: int, replicate: int, tell: Tell) -> Played:
-    """Play all rounds of `scenario.policies[arm]` in this replicate."""
-    started = time.perf_counter()
-    model = FilterBubbleModel(scenario, scenario.policies[arm], replicate, data)
+def play(
+    scenario: Scenario, data: Dataset | None, arm: int, replicate: int, tell: Tell, store: Store, every: float
+) -> Played:
+    """Play all rounds of `scenario.policies[arm]` in this replicate, or those that are left of them.
+
+    The model is kept in the store whenever `every` seconds have passed since it last was (0 = after each round).
+    """
+    unit = arm, replicate
+    model, before = store.model(unit) or (FilterBubbleModel(scenario, scenario.policies[arm], replicate, data), 0.0)
+    for round, values in model.trajectory:
+        tell(round, values)
+    started = kept = time.perf_counter()
     try:
         while model.round < scenario.rounds:
             model.step()
             measured = bool(model.trajectory) and model.trajectory[-1][0] == model.round
             tell(model.round, model.values if measured else None)
+            now = time.perf_counter()
+            if now - kept >= every and model.round < scenario.rounds:
+                store.keep(unit, model, before + now - started)
+                kept = time.perf_counter()
         topics = model.catalog.topics
         keep_users = replicate == 0         # one replicate's people are enough to look at
         return Played(
             arm=scenario.policies[arm].name,
             replicate=replicate,
-            seconds=time.perf_counter() - started,
+            seconds=before + time.perf_counter() - started,
             training_seconds=model.platform.training_seconds,
+            trajectory=model.trajectory,
             training=model.platform.training,
             snapshots=[(round, interests.numpy()) for round, interests in model.snapshots] if keep_users else [],
             group=model.users.group.numpy(),

@@ -8,7 +8,6 @@ import os
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from simulator.plain import plain
 from simulator.play import Played
 from simulator.runner import Results, units
 from simulator.scenario import Scenario
+from simulator.versions import installed
 
 _PACKAGES = ("filterbubble", "torch", "numpy", "scipy", "pandas", "mesa", "pyarrow", "matplotlib")
 
@@ -162,7 +162,7 @@ def _manifest(
     return {
         "finished": len(results.played) == len(units(scenario)),
         "interrupted": results.interrupted,
-        "failure": results.failure,
+        "failure": "\n".join(results.failures[unit] for unit in sorted(results.failures)) or None,
         "title": scenario.title,
         "question": scenario.question,
         "seed": scenario.seed,
@@ -180,7 +180,7 @@ def _manifest(
         ],
         "baseline": first(Organic),
         "reference": first(Oracle),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: installed(name) for name in _PACKAGES}},
         "machine": platform.machine(),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
@@ -230,10 +230,3 @@ def _write_text(path: Path, text: str) -> None:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -22,12 +22,14 @@ from simulator.evaluation import evaluate, scenario_to_evaluate
 from simulator.evaluation_output import table, write_folder, write_json
 from simulator.explaining import CannotExplain, explain, in_words, read_trajectory
 from simulator.faults import ScenarioError, did_you_mean
+from simulator.place import PlaceTaken, place
 from simulator.plain import count
 from simulator.reference import GROUPS, catalogue, describe
 from simulator.report import NotARunDirectory, write_report
 from simulator.report.load import load_run
 from simulator.rundir import write_run
-from simulator.scenario import Scenario, load_scenario
+from simulator.scenario import load_scenario
+from simulator.store import InUse, State
 from simulator.world import load_data
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -44,54 +46,80 @@ def _say(error: Exception) -> int:
 
 def run_scenario(
     file: Path, overrides: Sequence[str], seed: int | None, replicates: int | None, data_path: str | None,
-    out: Path | None, workers: int | None, quiet: bool, allow_code: bool = False,
+    out: Path | None, workers: int | None, quiet: bool, allow_code: bool = False, fresh: bool = False,
+    checkpoint: float = runner.CHECKPOINT,
 ) -> int:
-    """Run a scenario file and write its report; return the exit code."""
+    """Run a scenario file, or what is left of a run of it, and write its report; return the exit code."""
+    started = datetime.now(UTC)
     try:
         scenario = load_scenario(file, overrides, seed, replicates, data_path, allow_code)
         data = load_data(scenario)
-    except (ScenarioError, DatasetError) as error:
+        state = State.of(scenario, data)
+        folder, unfinished = place(out, Path("runs") / _slug(file.stem), scenario, state, fresh, started)
+    except (ScenarioError, DatasetError, PlaceTaken) as error:
         return _say(error)
-    started = datetime.now(UTC)
-    folder = out or Path("runs") / _slug(file.stem) / started.strftime("%Y%m%d-%H%M%S")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        _err.print(f"--out {folder}: is there already and not empty; name another folder", markup=False)
-        return BAD_INPUT
+    job = runner.Job(scenario, data, folder)
     try:
-        write_run(folder, scenario, data, runner.Results(), started)     # says "not finished" if nothing else gets written
+        with job.store.locked():
+            if not unfinished:
+                job.store.open(state)
+            if not (folder / "manifest.json").exists():
+                write_run(folder, scenario, data, runner.Results(), started)     # says "not finished" if nothing else comes
+            return _play(job, started, workers, quiet, checkpoint)
+    except InUse as error:
+        return _say(error)
     except OSError as error:
-        _err.print(f"--out {folder}: cannot be written to: {error.strerror}", markup=False)
-        return BAD_INPUT
-    if data is not None and not quiet:
-        _out.print(f"{data.name}: {data.citation}\n{data.licence}", markup=False)
-    results = _run(scenario, data, workers, quiet)
+        _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)
+        return FAILED if unfinished or job.store.state() else BAD_INPUT
+
+
+def _play(job: runner.Job, started: datetime, workers: int | None, quiet: bool, checkpoint: float) -> int:
+    """Play what is left of a run, write it down, and say how it went."""
+    scenario, data, folder = job.scenario, job.data, job.folder
+    everything = len(runner.units(scenario))
+    done = sum(map(job.store.is_played, runner.units(scenario)))
+    if not quiet:
+        if data is not None:
+            _out.print(f"{data.name}: {data.citation}\n{data.licence}", markup=False)
+        if done or any(job.store.folder.glob("*.model")):
+            _out.print(f"Going on with {folder}: {done} of {everything} runs are finished. --fresh starts anew.", markup=False)
+    results = _run(job, workers, quiet, checkpoint)
     write_run(folder, scenario, data, results, started)
-    if results.failure:
-        _err.print(results.failure, markup=False)
+    for story in results.failures.values():
+        _err.print(story, markup=False)
+    whole = len(results.played) == everything
+    if whole:
+        job.store.clear()
     if results.rounds:
         page = write_report(folder)
-        whole = len(results.played) == len(runner.units(scenario))
         _out.print(str(page) if quiet else f"{'Report' if whole else 'Partial run; its report'}: {page}", markup=False)
     if results.interrupted:
-        _err.print(f"Interrupted. What was played until then is in {folder}.", markup=False)
+        _err.print(f"Interrupted. What was played is in {folder}; the same command goes on from there.", markup=False)
         return INTERRUPTED
-    return FAILED if results.failure else 0
+    if results.failures:
+        _err.print(f"{count(len(results.failures), 'run')} of {everything} failed. The same command tries again.", markup=False)
+        return FAILED
+    return 0
 
 
-def _run(scenario: Scenario, data: object, workers: int | None, quiet: bool) -> runner.Results:
-    rounds = scenario.rounds + scenario.warmup
+def _run(job: runner.Job, workers: int | None, quiet: bool, checkpoint: float) -> runner.Results:
+    scenario = job.scenario
+    everything = runner.units(scenario)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"), TimeRemainingColumn(),
         console=_err, disable=quiet,
     ) as bar:
-        everything = bar.add_task("all runs", total=rounds * len(runner.units(scenario)))
+        bar_task = bar.add_task("all runs", total=(scenario.rounds + scenario.warmup) * len(everything))
+        reached = dict.fromkeys(everything, -scenario.warmup)
 
-        def progress(unit: runner.Unit, round: int) -> None:
-            arm, replicate = unit
+        def progress(task: runner.Task, round: int) -> None:
+            arm, replicate = task.unit
             label = f"{scenario.policies[arm].name}, replicate {replicate + 1}/{scenario.replicates}, round {round}"
-            bar.update(everything, advance=1, description=label)
+            bar.update(bar_task, advance=round - reached[task.unit], description=label)
+            reached[task.unit] = round
 
-        return runner.run(scenario, data, workers, progress)  # type: ignore[arg-type]
+        (results,) = runner.run([job], workers, progress, checkpoint)
+        return results
 
 
 def remake_report(folder: Path) -> int:

@@ -37,7 +37,8 @@ slate_size: 4
 users: {{count: 60, cohorts: 3, drift: reinforcement}}
 items: {{count: 60, topics: 5}}
 discovery: {{awareness: 10}}
-report: {{formats: [svg], snapshots: [3], log: true}}
+measures: {{names: [consumption.alpha, exposure.gini, interests.alpha]}}
+report: {{formats: [svg], focus: [consumption.alpha], snapshots: [3], log: true}}
 policies:
   - organic
   - {{kind: mf, factors: 4, retrain_every: 2, explore: epsilon_greedy}}
@@ -102,14 +103,14 @@ def test_a_unit_goes_on_from_its_checkpoint_as_if_nothing_had_happened(
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_killed_again_and_again_ends_as_one_that_never_was(tmp_path: Path, workers: int):
     file = tmp_path / "small.yaml"
-    file.write_text(SCENARIO.format(rounds=30))
+    file.write_text(SCENARIO.format(rounds=20))
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert command("run", file, "--out", whole, "--workers", 1, "--quiet").exit_code == 0
     arguments = [
         sys.executable, "-m", "simulator", "run", file, "--out", broken, "--workers", str(workers), "--checkpoint", "0", "-q",
     ]
     moments = random.Random(workers)
-    for _ in range(4):
+    for _ in range(3):
         process = subprocess.Popen(
             arguments, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -138,7 +139,7 @@ def test_a_folder_whose_run_was_ended_before_its_first_word_is_as_good_as_empty(
     out = tmp_path / "out"
     with Store(out).locked():
         pass
-    assert command("run", scenario, "--out", out, "--workers", 1, "--set", "rounds=1", "--quiet").exit_code == 0
+    assert command("run", scenario, "--out", out, "--workers", 1, "--set", "rounds=3", "--quiet").exit_code == 0
 
 
 def test_a_finished_unit_is_never_played_again(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

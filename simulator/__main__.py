@@ -52,6 +52,29 @@ def run(
 
 
 @app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="File with a `sweep:`, and a scenario or its `base:`.", show_default=False)],
+    set_: Set = None,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sweeps/<file>.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the cells, and about how long they will take.")] = False,
+    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    allow_code: AllowCode = False,
+) -> None:
+    """Play a scenario for every combination of some keys' values, or what an interrupted sweep left of them."""
+    from simulator.sweeping.command import run_sweep
+
+    code = run_sweep(
+        file, set_ or [], seed, replicates, data, out, workers, quiet, allow_code, checkpoint, dry_run
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)],
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from policies import POLICIES
 from policies.base import Policy
 from simulator.controls import CONTROLS, Control, Oracle, Organic
 from simulator.datasets import Dataset
+from simulator.files import moved_into_place
 from simulator.measures import derive
 from simulator.parts import kind_of
 from simulator.plain import plain
@@ -180,7 +180,7 @@ def _manifest(
         ],
         "baseline": first(Organic),
         "reference": first(Oracle),
-        "versions": {"python": platform.python_version(), **{name: installed(name) for name in _PACKAGES}},
+        "versions": versions(),
         "machine": platform.machine(),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
@@ -209,6 +209,11 @@ def _manifest(
     }  # fmt: skip
 
 
+def versions() -> dict[str, str | None]:
+    """Return what a run was made with."""
+    return {"python": platform.python_version(), **{name: installed(name) for name in _PACKAGES}}
+
+
 def _table(schema: dict[str, pa.DataType], rows: Iterable[tuple]) -> pa.Table:
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table({
@@ -217,15 +222,13 @@ def _table(schema: dict[str, pa.DataType], rows: Iterable[tuple]) -> pa.Table:
 
 
 def _write_table(path: Path, table: pa.Table) -> None:
-    part = path.with_suffix(".part")
-    pq.write_table(table, part, compression="zstd")
-    os.replace(part, path)
+    with moved_into_place(path) as part:
+        pq.write_table(table, part, compression="zstd")
 
 
 def _write_text(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with moved_into_place(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:

@@ -21,7 +21,7 @@ import torch
 from policies.failure import PolicyFailed
 from simulator.allocator import keep_freed_memory
 from simulator.datasets import Dataset
-from simulator.play import Played, play
+from simulator.play import Played, Tell, play
 from simulator.scenario import Scenario
 from simulator.store import Store, Unit
 
@@ -55,6 +55,9 @@ class Task(NamedTuple):
 Progress = Callable[[Task, int], None]
 """Is told up to which round a task has been played."""
 
+Settled = Callable[[int, "Results"], None]
+"""Is given the results of a job, by its number, when all its units are played or have failed."""
+
 
 @dataclass
 class Results:
@@ -82,15 +85,18 @@ def units(scenario: Scenario) -> list[Unit]:
     return [(arm, replicate) for replicate in range(scenario.replicates) for arm in range(len(scenario.policies))]
 
 
-def run(jobs: Sequence[Job], workers: int | None, progress: Progress, checkpoint: float = CHECKPOINT) -> list[Results]:
+def run(
+    jobs: Sequence[Job], workers: int | None, progress: Progress, checkpoint: float = CHECKPOINT, settled: Settled | None = None
+) -> list[Results]:
     """Play every unit of every job that its store does not hold yet, and return what there is of each job.
 
     A unit that breaks down is noted and the others go on. On Ctrl-C, return what there is. Which process plays a unit changes
     nothing in it: draws are keyed, and whatever depends on the number of threads runs on one. `workers`: processes; None = one
-    per core, but not more than units. `checkpoint`: seconds between two checkpoints of a unit.
+    per core, but not more than units. `checkpoint`: seconds between two checkpoints of a unit. A job that was given to
+    `settled` is forgotten but for its failures: thousands of them may not fit in memory.
     """
     keep_freed_memory()
-    stage = _Stage(jobs, progress, checkpoint)
+    stage = _Stage(jobs, progress, checkpoint, settled)
     todo = stage.recall()
     workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
     for results in stage.results:
@@ -109,9 +115,10 @@ def run(jobs: Sequence[Job], workers: int | None, progress: Progress, checkpoint
 class _Stage:
     """The jobs, and what is known of each."""
 
-    def __init__(self, jobs: Sequence[Job], progress: Progress, checkpoint: float):
-        self.jobs, self.progress, self.checkpoint = jobs, progress, checkpoint
+    def __init__(self, jobs: Sequence[Job], progress: Progress, checkpoint: float, settled: Settled | None):
+        self.jobs, self.progress, self.checkpoint, self.settled = jobs, progress, checkpoint, settled
         self.results = [Results() for _ in jobs]
+        self.left = [len(units(job.scenario)) for job in jobs]
 
     def recall(self) -> list[Task]:
         """Take up what is finished already; return what is left."""
@@ -135,27 +142,33 @@ class _Stage:
         assert played is not None
         self.results[task.job].finish(task.unit, played, job.scenario.rounds)
         self.progress(task, job.scenario.rounds)
+        self._settle(task)
 
     def fail(self, task: Task, story: str) -> None:
         arm, replicate = task.unit
         where = f"arm {self.jobs[task.job].scenario.policies[arm].name!r}, replicate {replicate + 1}"
         self.results[task.job].failures[task.unit] = f"{where}: {story}"
+        self._settle(task)
+
+    def _settle(self, task: Task) -> None:
+        self.left[task.job] -= 1
+        if self.settled is not None and not self.left[task.job]:
+            whole = self.results[task.job]
+            self.settled(task.job, whole)
+            self.results[task.job] = Results(failures=whole.failures, workers=whole.workers, threads=whole.threads)
 
 
 def _play_here(stage: _Stage, todo: Sequence[Task]) -> None:
     for task in todo:
         try:
-            _play(stage.jobs, task, stage.checkpoint, lambda *told, task=task: stage.hear(task, *told))
+            _play(stage.jobs[task.job], task.unit, stage.checkpoint, lambda *told, task=task: stage.hear(task, *told))
         except Exception as error:
             stage.fail(task, _story(error))
         else:
             stage.finish(task)
 
 
-def _play(
-    jobs: Sequence[Job], task: Task, checkpoint: float, tell: Callable[[int, dict[str, float] | None], None]
-) -> None:
-    job, unit = jobs[task.job], task.unit
+def _play(job: Job, unit: Unit, checkpoint: float, tell: Tell) -> None:
     job.store.finish(unit, play(job.scenario, job.data, *unit, tell, job.store, checkpoint))
 
 
@@ -191,7 +204,7 @@ def _play_in_processes(stage: _Stage, todo: deque[Task], workers: int) -> None:
                     stage.fail(worker.task, content[0])
                 if todo:
                     task = todo.popleft()
-                    worker.line.send(task)
+                    worker.line.send((stage.jobs[task.job], task.unit))
                     at_work[worker.line] = worker._replace(task=task)
                 else:
                     _dismiss(worker)
@@ -203,11 +216,11 @@ def _play_in_processes(stage: _Stage, todo: deque[Task], workers: int) -> None:
 def _hire(stage: _Stage, task: Task) -> _Worker:
     context = mp.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(stage.jobs, stage.checkpoint, theirs), daemon=True)
+    process = context.Process(target=_work, args=(stage.checkpoint, theirs), daemon=True)
     with _environment(_ONE_THREAD), _ctrl_c_is_ours():
         process.start()
     theirs.close()                                      # or the end of the process would not end the line
-    ours.send(task)
+    ours.send((stage.jobs[task.job], task.unit))
     return _Worker(process, ours, task)
 
 
@@ -217,15 +230,15 @@ def _dismiss(worker: _Worker) -> None:
     worker.line.close()
 
 
-def _work(jobs: Sequence[Job], checkpoint: float, line: Connection) -> None:
-    """Play one task after the other. When whoever asked is gone, so is the line, and the process ends."""
+def _work(checkpoint: float, line: Connection) -> None:
+    """Play one unit after the other. When whoever asked is gone, so is the line, and the process ends."""
     torch.set_num_threads(1)
     keep_freed_memory()
     try:
         while True:
-            task = line.recv()
+            job, unit = line.recv()
             try:
-                _play(jobs, task, checkpoint, lambda *told: line.send(("round", *told)))
+                _play(job, unit, checkpoint, lambda *told: line.send(("round", *told)))
             except ConnectionError:
                 return
             except Exception as error:

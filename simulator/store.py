@@ -10,13 +10,10 @@ Files are written beside and moved into place, so whatever ends a process, each 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,6 +25,7 @@ import numpy as np
 import torch
 
 from simulator.datasets import Dataset
+from simulator.files import moved_into_place
 from simulator.model import FilterBubbleModel
 from simulator.play import Played
 from simulator.scenario import Scenario
@@ -71,7 +69,7 @@ class Store:
     def open(self, state: State) -> None:
         """Say what the units that will come belong to."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _moved_into_place(self.folder / "state.json") as part:
+        with moved_into_place(self.folder / "state.json") as part:
             part.write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
 
     @contextmanager
@@ -119,23 +117,12 @@ class Store:
         # torch.save and not pickle: cohorts are views into the population's tensors, and must be so afterwards.
         buffer = io.BytesIO()
         torch.save(content, buffer)              # in memory first: on a full disk it would not raise OSError
-        with _moved_into_place(self._path(unit, suffix)) as part:
+        with moved_into_place(self._path(unit, suffix)) as part:
             part.write_bytes(buffer.getbuffer())
 
     def _read(self, unit: Unit, suffix: str) -> Any:
         path = self._path(unit, suffix)
         return torch.load(path, weights_only=False) if path.exists() else None
-
-
-@contextmanager
-def _moved_into_place(path: Path) -> Iterator[Path]:
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _fingerprint(data: Dataset | None) -> str:

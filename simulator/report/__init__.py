@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from simulator.report.affected import who_is_affected
+from simulator.report.attribution import attribution, attribution_bars
 from simulator.report.concentration import item_concentration
 from simulator.report.evidence import Evidence, weigh
 from simulator.report.html import page
 from simulator.report.load import NotARunDirectory, load_run
 from simulator.report.maps import interest_heat_maps, interest_map, snapshots
 from simulator.report.style import Drawing, Look, house_style, looks, png, settle, svg
+from simulator.report.sureness import sureness
 from simulator.report.tradeoff import diversity_against_utility
 from simulator.report.training import learning_curves
 from simulator.report.trajectories import difference_curves, family_trajectories, focus_trajectories
@@ -41,6 +44,9 @@ def write_report(run_dir: Path, formats: Sequence[str] | None = None) -> Path:
         figures = draw(evidence, look)
         pictures = {drawing.name: save(drawing, folder, formats) for drawing in _flat(figures.values())}
     evidence.effects.to_csv(folder / "effects.csv", index=False)
+    evidence.areas.to_csv(folder / "areas.csv", index=False)
+    if (sure := sureness(evidence)) is not None:
+        sure.data.to_csv(folder / "sureness.csv", index=False)
     report = run.path / "report.html"
     report.write_text(page(evidence, figures, pictures, look), encoding="utf-8")
     return report
@@ -52,9 +58,11 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
     return {
         "trajectories": focus_trajectories(evidence, look),
         "differences": difference_curves(evidence, look),
+        "attribution": attribution_bars(evidence, look, attribution(evidence)),
         "tradeoff": diversity_against_utility(evidence, look),
         "interests": interest_map(evidence, look, seen),
         "heatmaps": interest_heat_maps(evidence, look, seen),
+        "affected": who_is_affected(evidence, look),
         "concentration": item_concentration(evidence, look),
         "training": learning_curves(evidence.run.training, [arm.name for arm in evidence.run.arms], look),
         "all": family_trajectories(evidence, look),

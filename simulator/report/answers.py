@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.report.evidence import ALPHA, BETA, DRIFT, GAMMA, UTILITY, Evidence, Interval
+from simulator.report.evidence import ALPHA, BETA, DRIFT, GAMMA, UTILITY, Evidence
 from simulator.report.vocabulary import capital, difference, listing, number, signed, wording
+from simulator.statistics import Interval
 
 LISTED = 12  # gains named one by one; the table has the rest
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from simulator.report.evidence import Evidence
-from simulator.report.statistics import gini, lorenz
 from simulator.report.style import Drawing, Look, arm_handles, new_figure
 from simulator.report.vocabulary import listing
 
@@ -69,6 +69,23 @@ def item_concentration(evidence: Evidence, look: dict[str, Look]) -> Drawing | N
         figure,
         pd.concat(rows, ignore_index=True),
     )
+
+
+def lorenz(counts: ArrayLike) -> np.ndarray:
+    """Lorenz curve of counts over the whole catalogue: (M + 1,), from 0 to 1, the least seen items first."""
+    counts = np.sort(np.asarray(counts, dtype=float))
+    if len(counts) == 0 or counts.sum() <= 0:
+        raise ValueError("a Lorenz curve needs at least one count above zero")
+    return np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
+
+
+def gini(counts: ArrayLike) -> float:
+    """Gini coefficient over the whole catalogue, items without a count included: 0 … 1 − 1/M (Gini 1912).
+
+    Twice the area between diagonal and Lorenz curve, = Σ_i (2i − M − 1) x_i / (M Σ x), x ascending.
+    """
+    curve = lorenz(counts)
+    return float(1 - (curve[1:] + curve[:-1]).sum() / (len(curve) - 1))
 
 
 def _mean_curves(items: pd.DataFrame, kind: str, arms: list[str]) -> dict[str, tuple[np.ndarray, float]]:

@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 
 from simulator.report.load import Arm, Run
-from simulator.report.statistics import (
+from simulator.report.vocabulary import table_order
+from simulator.statistics import (
+    Interval,
+    areas_between,
+    band_table,
     end_rounds,
     end_values,
     horizon,
@@ -18,25 +22,10 @@ from simulator.report.statistics import (
     paired_differences,
     paired_effects,
 )
-from simulator.report.vocabulary import table_order
 
 ALPHA, BETA, GAMMA = "consumption.alpha", "consumption.beta", "consumption.gamma"
 GINI, DRIFT, UTILITY = "consumption.gini", "interests.drift", "utility.per_user"
 VERDICT = (ALPHA, BETA, GAMMA, GINI, DRIFT, UTILITY)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over n replicates and its 95 % t interval; the bounds are NaN when n = 1."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,8 @@ class Evidence:
     levels: pd.DataFrame  # arm, measure: values at the end
     effects: pd.DataFrame  # arm, measure: paired differences to the organic arm at the end
     curves: pd.DataFrame  # arm, measure, round: values
-    difference_curves: pd.DataFrame  # arm, measure, round: paired differences to the organic arm
+    difference_curves: pd.DataFrame  # arm, measure, round: bands of the paired differences, focus measures alone
+    areas: pd.DataFrame  # arm, measure, rounds: area between the curve and the organic arm's, focus measures alone
 
     @property
     def window(self) -> range:
@@ -69,9 +59,7 @@ class Evidence:
     @property
     def focus(self) -> list[str]:
         """The measures to draw large: those the scenario asks for, else those of the verdict."""
-        asked = (self.run.scenario.get("report") or {}).get("focus") or VERDICT
-        chosen = [measure for name in asked for measure in self.measures if fnmatchcase(measure, name)]
-        return list(dict.fromkeys(chosen))
+        return _focus(self.run)
 
     @property
     def compared(self) -> list[Arm]:
@@ -112,6 +100,8 @@ def weigh(run: Run) -> Evidence:
     baseline = run.baseline
     steady = longest_replicates(run.trajectory)
     ends = end_values(run.trajectory)
+    shown = steady[steady["measure"].isin(_focus(run))]
+    apart = paired_differences(shown, baseline) if baseline else shown.iloc[:0]
     return Evidence(
         run=run,
         last=horizon(run.trajectory),
@@ -119,12 +109,16 @@ def weigh(run: Run) -> Evidence:
         levels=interval_table(ends, ["arm", "measure"]),
         effects=paired_effects(ends, baseline) if baseline else ends.iloc[:0],
         curves=interval_table(steady, ["arm", "measure", "round"]),
-        difference_curves=(
-            interval_table(paired_differences(steady, baseline), ["arm", "measure", "round"])
-            if baseline
-            else run.trajectory.iloc[:0]
-        ),
+        difference_curves=band_table(apart),
+        areas=interval_table(areas_between(apart), ["arm", "measure", "rounds"]),
     )
+
+
+def _focus(run: Run) -> list[str]:
+    asked = (run.scenario.get("report") or {}).get("focus") or VERDICT
+    measures = table_order(run.trajectory["measure"])
+    chosen = [measure for name in asked for measure in measures if fnmatchcase(measure, name)]
+    return list(dict.fromkeys(chosen))
 
 
 def _pick(table: pd.DataFrame, arm: str, measure: str) -> Interval | None:

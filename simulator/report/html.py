@@ -13,11 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from simulator.report.answers import answer
-from simulator.report.evidence import BETA, VERDICT, Evidence, Interval
-from simulator.report.statistics import holm
+from simulator.report.attribution import attribution, wanting
+from simulator.report.evidence import BETA, VERDICT, Evidence
 from simulator.report.style import Drawing, Look
+from simulator.report.sureness import sureness
 from simulator.report.training import accuracies
 from simulator.report.vocabulary import difference, difference_parts, number, wording
+from simulator.statistics import PARTS, RESAMPLES, Interval, holm
 
 TWO_SIDED = {BETA}  # up is fragmentation, down is homogenisation: neither way leads away from a bubble
 
@@ -50,16 +52,25 @@ def page(
     )
     environment.filters.update(number=number)
     run = evidence.run
+    split = attribution(evidence)
     return environment.get_template("report.html").render(
         css=Markup((Path(__file__).parent / "report.css").read_text(encoding="utf-8")),
         run=run,
         manifest=run.manifest,
         evidence=evidence,
         answer=answer(evidence),
+        label=wording,
         verdict=[wording(measure) for measure in VERDICT],
         cells=verdict_cells(evidence),
         tested=bool(len(evidence.effects)) and int(evidence.effects["n"].max()) > 1,
         effects=_effect_rows(evidence),
+        resampled=bool(len(evidence.effects)) and bool(evidence.effects["bca_low"].notna().any()),
+        resamples=RESAMPLES,
+        areas=_area_rows(evidence),
+        sure=sureness(evidence),
+        parts=PARTS,
+        splits=[] if split is None else split.splits(),
+        wanting=wanting(evidence),
         figures=figures,
         picture=lambda drawing: inline(pictures[drawing.name], drawing),
         swatches={arm: _swatch(arm_look) for arm, arm_look in look.items()},
@@ -130,7 +141,6 @@ def _effect_rows(evidence: Evidence) -> list[dict[str, Any]]:
     records = evidence.effects.to_dict("records")
     rows = []
     for row in sorted(records, key=lambda row: (arms.index(row["arm"]), measures.index(row["measure"]))):
-        p = row["p"]
         rows.append(
             {
                 "arm": row["arm"],
@@ -138,11 +148,34 @@ def _effect_rows(evidence: Evidence) -> list[dict[str, Any]]:
                 "unit": wording(row["measure"]).unit,
                 "difference": difference(row["mean"], row["low"], row["high"]),
                 "size": number(row["size"], 2),
-                "p": "–" if np.isnan(p) else "< 0.001" if p < 0.001 else number(p, 3),
+                "p": _p_value(row["p"]),
+                "p_holm": _p_value(row["p_holm"]),
+                "bca": "" if np.isnan(row["bca_low"]) else difference_parts(row["mean"], row["bca_low"], row["bca_high"])[1],
                 "n": int(row["n"]),
             }
         )
     return rows
+
+
+def _p_value(p: float) -> str:
+    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else number(p, 3)
+
+
+def _area_rows(evidence: Evidence) -> list[dict[str, str]]:
+    """The area between each arm's curve and the organic arm's, per round: the mean difference over the whole course."""
+    arms, measures = [arm.name for arm in evidence.run.arms], evidence.measures
+    records = evidence.areas.to_dict("records")
+    return [
+        {
+            "arm": row["arm"],
+            "label": wording(row["measure"]).label,
+            "unit": wording(row["measure"]).unit,
+            "area": difference(row["mean"], row["low"], row["high"]),
+            "mean": difference(*(row[name] / row["rounds"] for name in ("mean", "low", "high"))),
+            "n": str(int(row["n"])),
+        }
+        for row in sorted(records, key=lambda row: (measures.index(row["measure"]), arms.index(row["arm"])))
+    ]
 
 
 def _swatch(look: Look) -> Markup:

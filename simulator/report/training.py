@@ -14,10 +14,10 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from simulator.report.evidence import Evidence, Interval
-from simulator.report.statistics import interval_table
+from simulator.report.evidence import Evidence
 from simulator.report.style import INK, Drawing, Look, name_panel, new_figure
 from simulator.report.vocabulary import listing
+from simulator.statistics import Interval, interval_table
 
 COLUMNS = ("train_loss", "validation_loss", "recall", "ndcg", "train_recall", "train_ndcg")
 TRUE_RANKING, ACCEPTANCE = "utility.ndcg", "utility.acceptance"

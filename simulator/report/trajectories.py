@@ -18,6 +18,7 @@ PANEL_HEIGHT = 1.75  # inches
 BANDED_ARMS = 8
 TOLD = 6  # measures in the text for those who do not see the picture
 COLUMNS = ["arm", "measure", "round", "mean", "low", "high", "n"]
+BAND_COLUMNS = [*COLUMNS[:-1], "pointwise_low", "pointwise_high", "n"]
 
 
 def focus_trajectories(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
@@ -72,11 +73,10 @@ def difference_curves(evidence: Evidence, look: dict[str, Look]) -> Drawing | No
         "Difference to the same users without a recommender",
         f"Each arm minus {evidence.run.baseline}, paired by replicate: the same users, items and random "
         f"draws, so what differs is the policy's doing. The grey line of zero is {evidence.run.baseline}; "
-        f"above it the measure is higher than without a recommender. {_band(evidence)} The bands hold for "
-        "each round by itself, not for a whole curve at once.",
+        f"above it the measure is higher than without a recommender. {_band(evidence, simultaneous=True)}",
         f"Line charts of differences to {evidence.run.baseline}. At the end: {'; '.join(extremes)}.",
         small_multiples(evidence, look, curves, measures, differences=True),
-        curves[COLUMNS],
+        curves[BAND_COLUMNS],
     )
 
 
@@ -140,7 +140,7 @@ def _window(evidence: Evidence) -> str:
     return f" (exposure and consumption over the {window} rounds that end with it)"
 
 
-def _band(evidence: Evidence) -> str:
+def _band(evidence: Evidence, simultaneous: bool = False) -> str:
     early = (
         ""
         if evidence.run.finished
@@ -150,7 +150,13 @@ def _band(evidence: Evidence) -> str:
         return f"One replicate has no interval, so there are no bands.{early}"
     if len(evidence.run.arms) > BANDED_ARMS:
         return f"With more than {BANDED_ARMS} arms bands would hide the lines; they are in the CSV.{early}"
-    return f"Bands are 95 % t intervals of the mean over {evidence.replicates} replicates.{early}"
+    if simultaneous:
+        return (
+            f"Bands are simultaneous 95 % bands over {evidence.replicates} replicates: they hold for a whole curve at once, so "
+            "wherever one leaves zero the arm differs there. The narrower intervals of single rounds are in the "
+            f"CSV.{early}"
+        )
+    return f"Bands are 95 % t intervals of the mean over {evidence.replicates} replicates, for each round by itself.{early}"
 
 
 def _extremes(evidence: Evidence, measure: str) -> str | None:

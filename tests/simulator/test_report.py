@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,16 @@ from scipy import stats
 
 from simulator.report import NotARunDirectory, write_report
 from simulator.report.answers import answer
+from simulator.report.attribution import attribution, wanting
+from simulator.report.concentration import gini, lorenz
 from simulator.report.evidence import ALPHA, BETA, DRIFT, GAMMA, GINI, UTILITY, VERDICT, Evidence, weigh
 from simulator.report.html import verdict_cells
 from simulator.report.load import Arm, Run, load_run
 from simulator.report.maps import block_order, principal_components, project_ternary, snapshots
-from simulator.report.statistics import (
-    end_rounds,
-    end_values,
-    gini,
-    holm,
-    interval_table,
-    longest_replicates,
-    lorenz,
-    paired_differences,
-    paired_effects,
-)
 from simulator.report.style import ORACLE_COLOUR, ORGANIC_COLOUR, looks
+from simulator.report.sureness import sureness
 from simulator.report.vocabulary import difference, number, signed, wording
+from simulator.statistics import PARTS, TOTAL, band
 
 # A synthetic run directory ----------------------------------------------------------------------------------
 
@@ -81,10 +75,11 @@ def write_run(
     path.mkdir(parents=True, exist_ok=True)
     played = played or {}
     report = "" if focus is None else f"report: {{focus: [{', '.join(focus)}]}}\n"
+    policies = [{"kind": kind(arm), "name": arm, "frozen": arm.endswith("frozen")} for arm in arms]
     (path / "scenario.yaml").write_text(
         f"title: {json.dumps(title)}\nquestion: Which policy narrows people most?\nseed: 7\nrounds: "
         f"{rounds}\nreplicates: {replicates}\nslate_size: 10\nusers: {{count: {users}}}\nmeasures: "
-        f"{{window: 10}}\n{report}",
+        f"{{window: 10}}\n{report}policies: {json.dumps(policies)}\n",
         encoding="utf-8",
     )
     reached = {(arm, r): played.get((arm, r), rounds) for arm in arms for r in range(replicates)}
@@ -92,8 +87,8 @@ def write_run(
         "finished": finished, "title": title, "question": "Which policy narrows people most?",
         "seed": 7, "replicates": replicates, "rounds": rounds,
         "arms": [
-            {"name": a, "kind": a.partition("+")[0], "control": a == "oracle", "retrained": a in TRAINED,
-             "frozen": False}
+            {"name": a, "kind": kind(a), "control": a == "oracle", "retrained": a in TRAINED,
+             "frozen": a.endswith("frozen")}
             for a in arms
         ],
         "baseline": baseline if baseline in arms else None,
@@ -117,6 +112,10 @@ def write_run(
     _users(arms, rounds, users, topics, groups, rng).to_parquet(path / "users.parquet")
     _items(reached, items, topics, rng).to_parquet(path / "items.parquet")
     return path
+
+
+def kind(arm: str) -> str:
+    return re.split(r"[+ ]", arm)[0]
 
 
 def _trajectory(
@@ -200,82 +199,7 @@ def _items(
     return pd.concat(frames, ignore_index=True)
 
 
-# Statistics, against scipy and by hand ----------------------------------------------------------------------
-
-
-def tidy(values: dict[str, list[float]], measure: str = ALPHA) -> pd.DataFrame:
-    """End values of some arms: one number per replicate."""
-    return pd.DataFrame(
-        [(arm, r, measure, value) for arm, numbers in values.items() for r, value in enumerate(numbers)],
-        columns=["arm", "replicate", "measure", "value"],
-    )
-
-
-@pytest.mark.parametrize(
-    ("last", "expected"), [(50, [46, 47, 48, 49, 50]), (25, [24, 25]), (9, [9]), (1, [1])]
-)
-def test_the_end_is_the_last_tenth_of_the_rounds_and_at_least_one(last: int, expected: list[int]) -> None:
-    assert list(end_rounds(last)) == expected
-
-
-def test_end_values_average_the_last_tenth_and_leave_out_replicates_that_stopped_early() -> None:
-    rows = [("mf", 0, t, ALPHA, float(t)) for t in range(21)] + [("mf", 1, t, ALPHA, 7.0) for t in range(20)]
-    ends = end_values(pd.DataFrame(rows, columns=["arm", "replicate", "round", "measure", "value"]))
-    assert ends.to_dict("records") == [{"arm": "mf", "replicate": 0, "measure": ALPHA, "value": 19.5}]
-
-
-def test_curves_rest_on_the_replicates_that_came_furthest_in_their_arm() -> None:
-    lengths = {("mf", 0): 5, ("mf", 1): 5, ("mf", 2): 2, ("late", 0): 3, ("waiting", 0): 0}
-    rows = [(arm, r, t, ALPHA, 1.0) for (arm, r), last in lengths.items() for t in range(last + 1)]
-    kept = longest_replicates(pd.DataFrame(rows, columns=["arm", "replicate", "round", "measure", "value"]))
-    assert set(zip(kept["arm"], kept["replicate"], strict=True)) == {("mf", 0), ("mf", 1), ("late", 0)}
-
-
-def test_interval_is_scipys_t_interval() -> None:
-    values = [3.1, 2.7, 3.6, 3.0]
-    row = interval_table(tidy({"mf": values}), ["arm"]).iloc[0]
-    low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
-    assert (row["low"], row["high"]) == pytest.approx((low, high), rel=1e-12)
-
-
-def test_one_replicate_has_no_interval() -> None:
-    row = interval_table(tidy({"mf": [3.1]}), ["arm"]).iloc[0]
-    assert row["mean"] == 3.1
-    assert np.isnan(row["low"])
-    assert np.isnan(row["high"])
-
-
-def test_paired_effect_is_scipys_paired_t_test() -> None:
-    organic, mf = [4.0, 5.0, 6.1, 5.2], [3.1, 4.3, 5.0, 4.4]
-    row = paired_effects(tidy({"organic": organic, "mf": mf}), "organic").iloc[0]
-    test = stats.ttest_rel(mf, organic)
-    interval = test.confidence_interval(0.95)
-    assert (row["low"], row["high"], row["p"]) == pytest.approx(
-        (interval.low, interval.high, test.pvalue), rel=1e-10
-    )
-    differences = np.subtract(mf, organic)
-    assert row["size"] == pytest.approx(differences.mean() / differences.std(ddof=1))
-    assert row["excludes_zero"]
-
-
-def test_pairs_are_made_by_replicate_not_by_place() -> None:
-    ends = tidy({"organic": [1.0, 2.0, 3.0], "mf": [1.5, 2.5, 3.5]}).sample(frac=1, random_state=3)
-    ends = ends[~((ends["arm"] == "organic") & (ends["replicate"] == 0))]
-    assert paired_differences(ends, "organic").set_index("replicate")["value"].to_dict() == {1: 0.5, 2: 0.5}
-
-
-def test_rounding_errors_are_not_a_difference() -> None:
-    value = 0.1 + 0.2
-    row = paired_effects(tidy({"organic": [0.3, 0.3], "mf": [value, value]}), "organic").iloc[0]
-    assert row["mean"] == 0
-    assert not row["excludes_zero"]
-
-
-def test_holm_by_hand_and_without_the_untested() -> None:
-    # 3 tests: 0.01·3 = 0.03; 0.02·2 = 0.04; 0.045·1 raised to 0.045
-    assert holm([0.02, np.nan, 0.01, 0.045]) == pytest.approx([0.04, np.nan, 0.03, 0.045], nan_ok=True)
-    # 0.03·2 = 0.06 holds down the larger p, 0.04·1
-    assert holm([0.03, 0.04]) == pytest.approx([0.06, 0.06])
+# Concentration -----------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any))
@@ -449,6 +373,43 @@ def test_verdict_marks_exactly_the_intervals_that_exclude_zero() -> None:
     assert not cells["oracle"][0].holds  # a control is not one of the policies tested together
 
 
+# How sure ---------------------------------------------------------------------------------------------------
+
+
+def test_sureness_is_the_standard_error_and_what_more_replicates_would_buy() -> None:
+    found = sureness(world({"mf": {ALPHA: -1.0, BETA: 0.001}}, replicates=5, noise=0.02))
+    assert found is not None
+    row = found.data.set_index("measure").loc[ALPHA]
+    differences = -1 + np.linspace(-0.02, 0.02, 5)
+    half = stats.t.ppf(0.975, 4) * stats.sem(differences)
+    assert (row["standard_error"], row["half_width"]) == pytest.approx((stats.sem(differences), half))
+    widths = {n: stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / np.sqrt(n) for n in range(2, 3000)}
+    assert row["replicates_to_halve"] == min(n for n, width in widths.items() if width <= half / 2)
+    assert np.isnan(row["replicates_to_tell"])
+    beta = found.data.set_index("measure").loc[BETA]
+    assert beta["replicates_to_tell"] == min(n for n, width in widths.items() if width <= abs(beta["mean"]))
+    assert "--replicates 13" in found.sentences[0]
+    assert [bool(found.rows[m][0] and found.rows[m][0].to_tell) for m in (ALPHA, BETA)] == [False, True]
+
+
+def test_one_replicate_is_not_sure_of_anything() -> None:
+    assert sureness(world({"mf": {ALPHA: -1.0}}, replicates=1)) is None
+    assert sureness(world({"mf": {ALPHA: -1.0}}, baseline=False)) is None
+
+
+def test_a_bootstrap_that_disagrees_is_named_and_few_replicates_have_none() -> None:
+    agreed = sureness(world({"mf": dict.fromkeys(VERDICT, -1.0)}))
+    assert agreed is not None
+    assert "in all 6 differences" in agreed.sentences[1]
+    few = sureness(world({"mf": {ALPHA: -1.0}}, replicates=4))
+    assert few is not None
+    assert few.sentences[1].startswith("Under 5 replicates")
+    # mean 2.3 standard errors from zero: inside t(0.975, 4) = 2.78, outside what a bootstrap of five reaches
+    torn = sureness(world({"mf": {m: 0.0163 if m == ALPHA else 1.0 for m in VERDICT}}, noise=0.02))
+    assert torn is not None
+    assert "in 1 of 6 differences: diversity within users, α (consumption) under mf." in torn.sentences[1]
+
+
 # Maps and looks ---------------------------------------------------------------------------------------------
 
 
@@ -532,9 +493,9 @@ def fingerprint(path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with a report: four arms, three replicates, every kind of figure."""
+    """A finished run with a report: five arms, three replicates, every kind of figure."""
     path = tmp_path_factory.mktemp("runs") / "feed"
-    arms = ("organic", "random", "sasrec", "oracle")
+    arms = ("organic", "random", "sasrec", "sasrec frozen", "oracle")
     measures = (*VERDICT, "exposure.gini", "utility.ndcg")
     write_run(path, arms=arms, rounds=10, users=30, topics=6, items=40, measures=measures, groups=2)
     write_report(path)
@@ -585,8 +546,8 @@ def test_ids_are_unique_and_references_point_somewhere(run: Path) -> None:
 def test_every_figure_has_files_numbers_a_caption_and_a_text_alternative(run: Path) -> None:
     figures = {file.stem for file in (run / "figures").glob("*.svg")}
     assert figures == {
-        "trajectories", "differences", "tradeoff", "interests", "heatmaps", "concentration", "training",
-        "all_consumption", "all_exposure", "all_interests", "all_utility",
+        "trajectories", "differences", "attribution", "tradeoff", "interests", "affected", "heatmaps", "concentration",
+        "training", "all_consumption", "all_exposure", "all_interests", "all_utility",
     }  # fmt: skip
     for name in figures:
         assert (run / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -606,6 +567,52 @@ def test_figures_beside_the_page_hold_the_numbers_of_the_trajectory(run: Path) -
     row = drawn.loc[("sasrec", ALPHA, 7)]
     low, high = stats.t.interval(0.95, len(values) - 1, loc=values.mean(), scale=stats.sem(values))
     assert (row["mean"], row["low"], row["high"]) == pytest.approx((values.mean(), low, high), rel=1e-8)
+
+
+def test_bands_of_differences_hold_for_whole_curves(run: Path) -> None:
+    trajectory = pd.read_parquet(run / "trajectory.parquet")
+    values = trajectory[trajectory["measure"] == ALPHA].pivot(index="replicate", columns=["arm", "round"], values="value")
+    expected = band((values["sasrec"] - values["organic"]).to_numpy())
+    drawn = pd.read_csv(run / "figures" / "differences.csv").query(f"arm == 'sasrec' and measure == '{ALPHA}'")
+    assert drawn["low"].to_numpy() == pytest.approx(expected.low, rel=1e-8)
+    assert drawn["pointwise_high"].to_numpy() == pytest.approx(expected.pointwise_high, rel=1e-8)
+    assert "hold for a whole curve at once" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_areas_are_the_mean_difference_over_the_course_times_its_length(run: Path) -> None:
+    trajectory = pd.read_parquet(run / "trajectory.parquet").query(f"measure == '{ALPHA}'")
+    mean = trajectory.groupby(["arm", "round"])["value"].mean()
+    area = pd.read_csv(run / "figures" / "areas.csv").query(f"arm == 'sasrec' and measure == '{ALPHA}'").iloc[0]
+    assert area["mean"] == pytest.approx(np.trapezoid((mean["sasrec"] - mean["organic"]).to_numpy()))
+    assert area["rounds"] == 10
+
+
+def test_the_parts_of_a_change_add_up_in_the_figures_numbers(run: Path) -> None:
+    table = pd.read_csv(run / "figures" / "attribution.csv").query(f"measure == '{ALPHA}'").set_index(["arm", "part"])["mean"]
+    assert table["sasrec"][list(PARTS)].sum() == pytest.approx(table["sasrec", TOTAL], abs=1e-9)
+    assert {("random", TOTAL), ("oracle", TOTAL)} <= set(table.index)
+    ends = weigh(load_run(run))
+    loop = ends.level("sasrec", ALPHA).mean - ends.level("sasrec frozen", ALPHA).mean
+    assert table["sasrec", "retraining loop"] == pytest.approx(loop, abs=1e-9)
+
+
+def test_what_a_split_would_need_is_said_where_there_is_none(small: dict[str, Any]) -> None:
+    lone = weigh(load_run(write_run(**small)))
+    assert attribution(lone) is None
+    assert "needs a frozen twin of sasrec" in wanting(lone)
+    arms = ("sasrec", "sasrec frozen")
+    astray = weigh(load_run(write_run(**(small | {"arms": arms, "path": small["path"] / "astray"}))))
+    assert attribution(astray) is None
+    assert "needs an organic arm and" in wanting(astray)
+
+
+def test_effects_on_users_of_one_replicate_do_not_pass_for_more(run: Path) -> None:
+    assert "paired t intervals over the users of a class (3 or more), not over replicates" in (
+        run / "report.html"
+    ).read_text(encoding="utf-8")
+    data = pd.read_csv(run / "figures" / "affected.csv")
+    assert set(data["over"]) == {"users"}
+    assert data.groupby("by")["class"].nunique().to_dict() == {"decile": 10, "group": 2}
 
 
 def test_made_again_every_file_is_the_same_and_the_run_is_untouched(small: dict[str, Any]) -> None:

@@ -1,0 +1,60 @@
+"""Statistics of runs, on tidy tables and plain arrays: no files, no figures, no simulation.
+
+A replicate is one independent repetition of the whole experiment, so intervals are taken over replicates. Arms of one
+replicate share every random draw, so what is compared are paired differences. A tidy table has the columns arm, replicate,
+round, measure, value, one row for each number.
+"""
+
+from __future__ import annotations
+
+from simulator.statistics.area import areas_between
+from simulator.statistics.attribution import PARTS, TOTAL, attribute, change_of, frozen_twins
+from simulator.statistics.bands import Band, band, band_table
+from simulator.statistics.heterogeneity import USER_OUTCOMES, effects_by_class, user_effects
+from simulator.statistics.intervals import (
+    CONFIDENCE,
+    ENOUGH_TO_RESAMPLE,
+    RESAMPLES,
+    Interval,
+    bca_bounds,
+    bca_interval,
+    interval_table,
+    t_interval,
+)
+from simulator.statistics.multiplicity import holm
+from simulator.statistics.paired import paired_differences, paired_effects
+from simulator.statistics.precision import enough, replicates_needed, standard_error
+from simulator.statistics.windows import end_rounds, end_values, horizon, longest_replicates
+
+__all__ = [
+    "CONFIDENCE",
+    "ENOUGH_TO_RESAMPLE",
+    "PARTS",
+    "RESAMPLES",
+    "TOTAL",
+    "USER_OUTCOMES",
+    "Band",
+    "Interval",
+    "areas_between",
+    "attribute",
+    "band",
+    "band_table",
+    "bca_bounds",
+    "bca_interval",
+    "change_of",
+    "effects_by_class",
+    "end_rounds",
+    "end_values",
+    "enough",
+    "frozen_twins",
+    "holm",
+    "horizon",
+    "interval_table",
+    "longest_replicates",
+    "paired_differences",
+    "paired_effects",
+    "replicates_needed",
+    "standard_error",
+    "t_interval",
+    "user_effects",
+]

@@ -1,0 +1,190 @@
+"""Plays the cells of a sweep, each into a run directory of its own, and writes down what they come to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from simulator import runner
+from simulator.controls import Oracle, Organic
+from simulator.datasets import Dataset
+from simulator.files import moved_into_place
+from simulator.rundir import versions, write_run
+from simulator.scenario import Scenario
+from simulator.statistics import end_values, paired_effects
+from simulator.store import State
+from simulator.sweeping.cells import Cell
+from simulator.sweeping.sweep import Sweep
+from simulator.world import load_data
+
+DIGITS = 12     # of a scenario's digest that name its folder
+
+
+class NotThisSweep(ValueError):
+    """The folder holds something else. The message says what, and what to do."""
+
+
+@dataclass
+class Sweeping:
+    """A sweep and the folder that it is played into: one run directory per cell, named by its scenario's digest.
+
+    A cell that is finished is never played again, also when the file has got more cells since; one that was begun goes on.
+    """
+
+    sweep: Sweep
+    folder: Path
+    failures: dict[int, dict[str, str]] = field(default_factory=dict)       # of each cell's number: the runs that failed, how
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def cell_folder(self, cell: Cell) -> Path:
+        return self.folder / "cells" / cell.scenario.digest[:DIGITS]
+
+    def finished(self, cell: Cell) -> bool:
+        """Is this cell's run directory whole?"""
+        try:
+            manifest = json.loads((self.cell_folder(cell) / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(manifest.get("finished")) and manifest["hashes"]["scenario"] == cell.scenario.digest
+
+    def check(self) -> None:
+        """Refuse a folder that holds other things, or a sweep of which no cell is left in the file."""
+        if not self.folder.exists() or not any(self.folder.iterdir()):
+            return
+        there = self.folder / "cells"
+        if not there.is_dir():
+            raise NotThisSweep(f"--out {self.folder}: is there already and holds no sweep; name another folder")
+        known = {folder.name for folder in there.iterdir()}
+        if known and not known & {cell.scenario.digest[:DIGITS] for cell in self.sweep.cells}:
+            raise NotThisSweep(
+                f"--out {self.folder}: holds a sweep that has no cell in common with this one, so the base scenario was "
+                "changed, or filterbubble was. Undo the change to go on with it, or name another folder."
+            )
+
+    def play(self, workers: int | None, progress: Callable[[Cell, runner.Unit, int], None], checkpoint: float) -> bool:
+        """Play what is left, and write the tables; return whether it was interrupted."""
+        cells = [cell for cell in self.sweep.cells if not self.finished(cell)]
+        jobs = list(self._jobs(cells))
+
+        def settled(job: int, results: runner.Results) -> None:
+            cell, folder = cells[job], self.cell_folder(cells[job])
+            write_run(folder, cell.scenario, jobs[job].data, results, self.started)
+            if results.failures:
+                self.failures[cell.number] = {
+                    f"{cell.scenario.policies[arm].name}, replicate {replicate + 1}": story
+                    for (arm, replicate), story in sorted(results.failures.items())
+                }
+            else:
+                jobs[job].store.clear()
+
+        results = runner.run(
+            jobs, workers, lambda task, round: progress(cells[task.job], task.unit, round), checkpoint, settled
+        )
+        self.write()
+        return any(each.interrupted for each in results)
+
+    def _jobs(self, cells: Sequence[Cell]) -> Iterator[runner.Job]:
+        known: dict[str, Dataset | None] = {}
+        for cell in cells:
+            keys = repr((cell.scenario.data, cell.scenario.users.count, cell.scenario.items.count))
+            if keys not in known:
+                known[keys] = load_data(cell.scenario)
+            job = runner.Job(cell.scenario, known[keys], self.cell_folder(cell))
+            state = State.of(cell.scenario, job.data)
+            if job.store.state() != state:              # of other data or versions: what was begun cannot be gone on with
+                job.store.clear()
+                job.store.open(state)
+            yield job
+
+    def write(self) -> None:
+        """Write the tables of what is finished: cells.csv, results.parquet, effects.csv; then sweep.yaml and the manifest."""
+        done = [cell for cell in self.sweep.cells if self.finished(cell)]
+        ends = {cell.number: self._ends(cell) for cell in done}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with moved_into_place(self.folder / "cells.csv") as part:
+            self._cells().to_csv(part, index=False)
+        with moved_into_place(self.folder / "results.parquet") as part:
+            self._labelled(done, ends, ["arm", "replicate", "measure", "value"]).to_parquet(part, index=False)
+        baseline = _named(self.sweep.cells[0].scenario, Organic)
+        columns = ["arm", "measure", "mean", "low", "high", "sd", "n", "p", "excludes_zero"]
+        effects = {number: paired_effects(table, baseline)[columns] for number, table in ends.items()} if baseline else {}
+        with moved_into_place(self.folder / "effects.csv") as part:
+            self._labelled(done, effects, columns).to_csv(part, index=False)
+        with moved_into_place(self.folder / "sweep.yaml") as part:
+            part.write_text(self.sweep.resolved(), encoding="utf-8")
+        with moved_into_place(self.folder / "manifest.json") as part:
+            part.write_text(json.dumps(self._manifest(len(done)), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _ends(self, cell: Cell) -> pd.DataFrame:
+        return end_values(pd.read_parquet(self.cell_folder(cell) / "trajectory.parquet"))
+
+    def _labelled(self, cells: Sequence[Cell], tables: dict[int, pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+        """Put each cell's table below the other, the cell's number and values before its columns."""
+        labels = [axis.label for axis in self.sweep.axes]
+        parts = []
+        for cell in cells:
+            if cell.number in tables:
+                part = tables[cell.number].loc[:, list(columns)].reset_index(drop=True)
+                before = pd.DataFrame({"cell": cell.number, **{name: _plain(cell.values[name]) for name in labels}}, part.index)
+                parts.append(pd.concat([before, part], axis=1))
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["cell", *labels, *columns])
+
+    def _cells(self) -> pd.DataFrame:
+        rows = []
+        for cell in self.sweep.cells:
+            failed = self.failures.get(cell.number, {})
+            status = "finished" if self.finished(cell) else "failed" if failed else "unfinished"
+            values = {axis.label: _plain(cell.values[axis.label]) for axis in self.sweep.axes}
+            rows.append({
+                "cell": cell.number, **values, "folder": str(self.cell_folder(cell).relative_to(self.folder)),
+                "status": status, "error": next(iter(failed.values()), ""),
+            })
+        return pd.DataFrame(rows)
+
+    def _manifest(self, done: int) -> dict[str, Any]:
+        sweep, first = self.sweep, self.sweep.cells[0].scenario
+        everything = sum(len(runner.units(cell.scenario)) for cell in sweep.cells)
+        return {
+            "kind": "sweep",
+            "finished": done == len(sweep.cells),
+            "title": sweep.title,
+            "question": sweep.question,
+            "design": sweep.design,
+            "seed": first.seed,
+            "axes": [
+                {
+                    "label": axis.label, "keys": axis.keys, "values": [_plain(value) for value in axis.values],
+                    "numeric": axis.numeric,
+                }
+                for axis in sweep.axes
+            ],
+            "arms": list(sweep.arms),
+            "baseline": _named(first, Organic),
+            "reference": _named(first, Oracle),
+            "cells": len(sweep.cells),
+            "cells_finished": done,
+            "runs": everything,
+            "failures": [
+                {"cell": number, "run": run, "error": story}
+                for number, failed in sorted(self.failures.items()) for run, story in failed.items()
+            ],
+            "versions": versions(),
+            "started": self.started.isoformat(timespec="seconds"),
+            "seconds": round((datetime.now(UTC) - self.started).total_seconds(), 2),
+            "digest": sweep.digest,
+        }
+
+
+def _named(scenario: Scenario, control: type) -> str | None:
+    return next((arm.name for arm in scenario.policies if isinstance(arm.policy, control)), None)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that stands in a table's cell: numbers and words as they are, anything else as JSON."""
+    return value if isinstance(value, int | float | str) else json.dumps(value, ensure_ascii=False)

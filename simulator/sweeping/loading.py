@@ -1,0 +1,212 @@
+"""From a sweep file to the cells: read whole, and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from simulator.faults import Fault, Loc, ScenarioError, shown
+from simulator.overrides import Changed, Override, apply, parse_override
+from simulator.own_code import make_importable
+from simulator.scenario import _defaults
+from simulator.sweeping.axes import Dimension, Level, content, read_axes, read_cases
+from simulator.sweeping.cells import Cell, Combination, make_cells
+from simulator.sweeping.conditions import meet
+from simulator.sweeping.designs import SAMPLED, points
+from simulator.sweeping.keys import MOST_CELLS, FileKeys, SweepKeys
+from simulator.sweeping.labels import NotAKey, steps
+from simulator.sweeping.source import checked, fault_at, part, without
+from simulator.sweeping.sweep import Axis, Sweep
+from simulator.yaml_source import Source, read
+
+
+def load_sweep(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    replicates: int | None = None,
+    data: str | None = None,
+    allow_code: bool = False,
+) -> Sweep:
+    """Read and check a sweep file. All that is wrong with it is one ScenarioError.
+
+    The options are those of `load_scenario` and change the scenario in every cell, before the axes do; a key that an
+    axis varies cannot be set too. `sweep.samples=64` and the like change the sweep.
+    """
+    changes = [parse_override(text) for text in overrides]
+    document = apply(read(path), [change for change in changes if change.loc[0] == "sweep"], {})
+    if not isinstance(document.values, dict):
+        message = f"must be a mapping of keys to values (got {shown(document.values)})"
+        raise ScenarioError([*document.faults, fault_at(document, (), message)])
+    faults = list(document.faults)
+    head, start = _head(document, Path(path).parent, faults)
+    keys, dimensions = _sweep(document, faults)
+    if start is None:
+        raise ScenarioError(faults)
+    if allow_code:
+        make_importable([Path(start.name).parent, Path(path).parent, Path()])
+    settings, where = _settings(document, head, faults)
+    settings += [change for change in changes if change.loc[0] != "sweep"]
+    try:
+        base = apply(start, [*settings, *_options(start, seed, replicates, data)], _defaults())
+    except ScenarioError as error:
+        placed = (fault_at(document, where[f.where], f.message, f.key) if f.where in where else f for f in error.faults)
+        raise ScenarioError([*faults, *placed]) from None
+    combinations = [] if faults or keys is None else _combinations(document, keys, dimensions, base, faults)
+    if faults:
+        raise ScenarioError([*faults, *_faults_of_base(base, document, where, allow_code)])
+    assert keys is not None  # else there are faults
+    cells = tuple(make_cells(base, combinations, document, where, allow_code))
+    first = cells[0].scenario
+    title = first.title if head is None or head.title is None else head.title
+    question = first.question if head is None or head.question is None else head.question
+    return Sweep(
+        title,
+        question,
+        keys.chosen,
+        tuple(_axis(dimension, cells) for dimension in dimensions),
+        cells,
+        {"title": title, "question": question, "base": base.values, "sweep": _written(document, keys, dimensions, base)},
+    )
+
+
+def _head(document: Changed, folder: Path, faults: list[Fault]) -> tuple[FileKeys | None, Changed | None]:
+    """What stands beside `sweep` in a file that points at its scenario (None: the file is one), and the scenario's source."""
+    if "base" not in document.values and set(document.values) - set(FileKeys.model_fields):
+        if "sweep" not in document.values:
+            faults.append(fault_at(document, (), "is missing: say what varies", "sweep"))
+        return None, replace(without(document, "sweep"), faults=())
+    head = checked(FileKeys, document, ())
+    if isinstance(head, list):
+        faults += head
+        return None, None
+    start = part(document, ("base",))
+    if isinstance(head.base, str):
+        try:
+            start = apply(read(folder / head.base), (), {})
+        except ScenarioError as error:
+            for fault in error.faults:
+                words = f"{fault.where}: {fault.message}"
+                faults.append(fault if fault.line else fault_at(document, ("base",), words))
+            return head, None
+        faults += start.faults
+    if isinstance(start.values, dict):
+        if "base" in start.values:
+            message = f"{start.name} is a sweep file itself; name the scenario that it varies"
+            faults.append(fault_at(document, ("base",), message))
+            return head, None
+        start = without(start, "sweep")
+    return head, replace(start, faults=())
+
+
+def _sweep(document: Changed, faults: list[Fault]) -> tuple[SweepKeys | None, list[Dimension]]:
+    """The section `sweep` and its axes."""
+    if "sweep" not in document.values:
+        return None, []
+    keys = checked(SweepKeys, document, ("sweep",))
+    if isinstance(keys, list):
+        faults += keys
+        raw = document.values["sweep"]
+        axes = raw.get("axes") if isinstance(raw, dict) else None
+        faults += read_axes(document, ("sweep", "axes"), axes)[1] if isinstance(axes, dict) else []
+        return None, []
+    if keys.cases is not None:
+        dimensions, more = read_cases(document, ("sweep", "cases"), keys.cases)
+    else:
+        dimensions, more = read_axes(document, ("sweep", "axes"), keys.axes or {})
+    if keys.chosen not in SAMPLED:
+        message = f"is a range, and {keys.chosen!r} takes values: list them, or write `design: {' or '.join(SAMPLED)}`"
+        more += [fault_at(document, axis.loc, message) for axis in dimensions if axis.range is not None]
+    faults += more
+    return keys, dimensions
+
+
+def _settings(document: Changed, head: FileKeys | None, faults: list[Fault]) -> tuple[list[Override], dict[str, Loc]]:
+    """The changes of the section `set`, and the place of each by the name that its faults bear."""
+    settings: list[Override] = []
+    where: dict[str, Loc] = {}
+    for key, value in ((head and head.set) or {}).items():
+        option, loc = f"set {key}", ("set", key)
+        try:
+            settings.append(Override(option, steps(key), value))
+            where[option] = loc
+        except NotAKey as error:
+            faults.append(fault_at(document, loc, str(error)))
+    return settings, where
+
+
+def _options(start: Source, seed: int | None, replicates: int | None, data: str | None) -> list[Override]:
+    """The options of `load_scenario` that are not `--set`."""
+    if data is not None and isinstance(start.values, dict) and "data" not in start.values:
+        raise ScenarioError([Fault(f"--data {data}", f"{start.name} has no `data:`: it uses no data")])
+    given: list[tuple[str, Loc, Any]] = [
+        ("seed", ("seed",), seed),
+        ("replicates", ("replicates",), replicates),
+        ("data", ("data", "path"), data),
+    ]
+    return [Override(f"--{name} {value}", loc, value) for name, loc, value in given if value is not None]
+
+
+def _combinations(
+    document: Changed, keys: SweepKeys, dimensions: Sequence[Dimension], base: Changed, faults: list[Fault]
+) -> list[Combination]:
+    """The combinations of values that the design asks for and the conditions allow."""
+    labels = [axis.label for axis in dimensions]
+    levels = [axis.levels for axis in dimensions]
+    if keys.chosen == "latin_hypercube" or keys.chosen == "sobol":
+        assert keys.samples is not None  # required by these designs
+        shares = points(keys.chosen, len(dimensions), keys.samples, _seed(keys, base)).tolist()
+        unique: dict[str, tuple[Level, ...]] = {}
+        for row in shares:
+            taken = tuple(axis.at(share) for axis, share in zip(dimensions, row, strict=True))
+            unique.setdefault(content([level.value for level in taken]), taken)
+        rows = list(unique.values())
+    elif keys.chosen == "cases":
+        rows = list(zip(*levels, strict=True))
+    elif (size := prod(map(len, levels))) > MOST_CELLS:
+        faults.append(fault_at(document, ("sweep", "axes"), f"make {size:,} cells; a sweep has at most {MOST_CELLS:,}"))
+        return []
+    else:
+        rows = list(product(*levels))
+    return meet(document, keys.where or [], [dict(zip(labels, row, strict=True)) for row in rows], faults)
+
+
+def _seed(keys: SweepKeys, base: Changed) -> int:
+    """The seed of the design: its own, or the scenario's (what is wrong with that, each cell will say)."""
+    seed = keys.seed if keys.seed is not None or not isinstance(base.values, dict) else base.values.get("seed")
+    return seed if isinstance(seed, int) and seed >= 0 else 0
+
+
+def _faults_of_base(base: Changed, document: Changed, where: dict[str, Loc], allow_code: bool) -> tuple[Fault, ...]:
+    """What is wrong with the scenario as it stands: told beside faults of the sweep, which leave no cell to look at."""
+    try:
+        make_cells(base, [{}], document, where, allow_code)
+    except ScenarioError as error:
+        return error.faults
+    return ()
+
+
+def _axis(dimension: Dimension, cells: Sequence[Cell]) -> Axis:
+    taken = {content(value): value for value in (cell.values[dimension.label] for cell in cells)}
+    if dimension.range is not None:
+        return Axis(dimension.label, dimension.keys, tuple(sorted(taken.values())), dimension.range)
+    order = dict.fromkeys(content(level.value) for level in dimension.levels)
+    return Axis(dimension.label, dimension.keys, tuple(taken[value] for value in order if value in taken))
+
+
+def _written(document: Changed, keys: SweepKeys, dimensions: Sequence[Dimension], base: Changed) -> dict[str, Any]:
+    """The section `sweep` with its labels and its seed."""
+    section: dict[str, Any] = {"design": keys.chosen}
+    if keys.chosen in SAMPLED:
+        section |= {"samples": keys.samples, "seed": _seed(keys, base)}
+    if keys.cases is not None:
+        section["cases"] = keys.cases
+    else:
+        axes = {axis.name: document.values["sweep"]["axes"][axis.name] for axis in dimensions}
+        forms = {name: axis if isinstance(axis, dict) else {"values": axis} for name, axis in axes.items()}
+        section["axes"] = {axis.name: {**forms[axis.name], "label": axis.label} for axis in dimensions}
+    return section | ({"where": keys.where} if keys.where else {})

@@ -98,8 +98,8 @@ def page(measured: dict[str, dict]) -> str:
     lines += [
         "No one has published leave-one-out values with full ranking on ML-100K that we know of. On ML-1M the published order",
         "is SASRec with cross-entropy > BERT4Rec > SASRec with BCE (NDCG@10 .182, .154, .134: Klenitskiy & Vasilev 2023). On",
-        "this smaller log BERT4Rec stays below both, also with seven times its default epochs: with those (100, patience 10) it is",
-        "under-trained and comes to .056.", "",
+        "this smaller log BERT4Rec stays below both, also with seven times its default epochs: with those (100, patience 10)",
+        "it is under-trained and comes to .056.", "",
     ]
     return "\n".join(lines)
 

@@ -87,6 +87,17 @@ class FeedbackLog:
             rest.slates.append((round, shown_to, slates) if stays.all() else (round, shown_to[stays], slates[stays]))
         return rest
 
+    def since(self, round: int) -> FeedbackLog:
+        """Return a log of what was recorded from this round on."""
+        users, items, rounds = self.interactions()
+        rest = FeedbackLog(self.n_users, self.n_items)
+        for number in rounds.unique_consecutive().tolist():
+            if number >= round:
+                chosen = rounds == number
+                rest.record(number, users[chosen], items[chosen])
+        rest.slates = [shown for shown in self.slates if shown[0] >= round]
+        return rest
+
     def forgetting(self, user: int, place: int) -> FeedbackLog:
         """Return a log in whose `history` this user never took her item number `place`; its other columns stay as they are."""
         rest = copy.copy(self)

@@ -61,6 +61,8 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
 def _arm(arm: Arm, slate_size: int) -> str:
     text = f"Arm “{arm.name}”: {_part(arm.policy, only_changed=True)}"
     if isinstance(arm.policy, Policy) and arm.policy.trains:
+        if arm.train_window is not None:
+            text += f" Trained on the newest {count(arm.train_window, 'round')}."
         text += " Trained once, before round 1." if arm.frozen else f" Retrained every {count(arm.retrain_every, 'round')}."
     if arm.rerank is not None:
         text += f" Re-ranked: {_part(arm.rerank)}"

@@ -57,13 +57,15 @@ class Platform(mesa.Agent):
         return isinstance(self.policy, Policy | Oracle)
 
     def retrain(self, round: int, draws: Draws) -> None:
-        """Fit the policy on everything recorded before this round, if it is due."""
+        """Fit the policy on what was recorded before this round, or in the newest rounds before it, if it is due."""
         if not isinstance(self.policy, Policy) or not self._due(round):
             return
         started = time.perf_counter()
+        window = self.arm.train_window
+        log = self.log if window is None else self.log.since(round - window)
         with one_thread():
             self.policy.fit(
-                self.log, self.items, draws("train").generator(), k=self.slate_size, since=self.trained_in
+                log, self.items, draws("train").generator(), k=self.slate_size, since=self.trained_in
             )
         self.training_seconds += time.perf_counter() - started
         self.training += [(round, epoch) for epoch in self.policy.training_]

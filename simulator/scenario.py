@@ -199,6 +199,7 @@ class Arm:
     popularity_boost: float = 0.0
     rerank: Reranker | None = None
     explore: Explorer | None = None
+    train_window: int | None = None  # rounds
 
 
 class ControlKeys(PartKeys):
@@ -216,6 +217,9 @@ class PolicyKeys(ControlKeys):
 
     retrain_every: Count = 5
     """Rounds from one fit to the next."""
+
+    train_window: Count | None = None
+    """Newest rounds of the log that a fit learns from; null = all of it. What was taken before is still not shown again."""
 
     popularity_boost: Annotated[float, Interval(ge=-1e6, le=1e6)] = 0.0
     """β: adds β · log(1 + popularity) to the scores; a positive control for popularity bias."""
@@ -243,7 +247,9 @@ class OneArm(OneOf):
         name, part = keys.name or keys.kind, instance(self.part(keys.kind), keys)
         if keys.kind in CONTROLS:
             return Arm(name, part)
-        return Arm(name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore)
+        return Arm(
+            name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window
+        )
 
     def dump(self, value: Arm) -> dict[str, Any]:
         kind = kind_of(self.table, value.policy)
@@ -252,6 +258,7 @@ class OneArm(OneOf):
             keys |= {
                 "frozen": value.frozen,
                 "retrain_every": value.retrain_every,
+                "train_window": value.train_window,
                 "popularity_boost": value.popularity_boost,
                 "rerank": value.rerank and RERANK.dump(value.rerank),
                 "explore": value.explore and EXPLORE.dump(value.explore),

@@ -91,3 +91,15 @@ def test_slates_are_kept_as_shown():
     log.record_slates(4, torch.tensor([2, 0]), torch.tensor([[9, 8, 7], [1, 2, 3]]))
     (round, users, slates), = log.slates
     assert (round, users.tolist(), slates.tolist()) == (4, [2, 0], [[9, 8, 7], [1, 2, 3]])
+
+
+def test_since_keeps_the_newest_rounds_and_their_slates():
+    log = FeedbackLog(3, 9)
+    for round in (-2, 0, 1, 4):
+        log.record(round, torch.tensor([0, 2]), torch.tensor([round + 2, round + 3]))
+        log.record_slates(round, torch.tensor([0]), torch.tensor([[1, 2]]))
+    rest = log.since(1)
+    assert rest.interactions().rounds.tolist() == [1, 1, 4, 4]
+    assert rest.history(torch.tensor([0])).items.tolist() == [[3, 6]]
+    assert [round for round, *_ in rest.slates] == [1, 4]
+    assert len(log) == 8

@@ -50,6 +50,19 @@ def test_the_same_policy_twice_differs_nowhere_and_a_third_arm_changes_nothing()
     assert play(scenario, 0) == play(scenario, 1) == play(small(["mf"]))
 
 
+def test_a_train_window_is_what_a_policy_learns_from_and_not_what_users_have_seen():
+    often = {"kind": "popularity", "retrain_every": 1}
+    scenario = small([{**often, "train_window": 2}, {**often, "name": "all"}])
+    model = FilterBubbleModel(scenario, scenario.policies[0]).run()
+    learnt = model.platform.policy.log_.interactions()
+    assert set(learnt.rounds.tolist()) == {6, 7}                        # of the last fit, before round 8
+    users, items, _ = model.platform.log.interactions()
+    assert len(set(zip(users.tolist(), items.tolist(), strict=True))) == len(users)
+    model.close()
+    assert play(scenario, 0) != play(scenario, 1)
+    assert play(small([{"kind": "mf", "train_window": 1000}])) == play(small(["mf"]))
+
+
 def test_without_drift_interests_stay():
     scenario = small(["popularity"], users={"count": 70, "drift": "none"})
     assert all(values["interests.drift"] < 1e-6 for _, values in play(scenario))

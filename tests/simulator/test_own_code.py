@@ -159,9 +159,9 @@ def test_a_program_that_fails_is_told_of_in_one_paragraph(tmp_path: Path, monkey
     result = command("run", scenario(tmp_path, arm), "--out", tmp_path / "out", "--workers", workers, "-q", "--allow-code")
     assert result.exit_code == 1
     assert "Traceback" not in result.output
-    first, second, *rest = result.stderr.splitlines()
-    assert first == "arm 'external', replicate 0:"
-    assert second.endswith(": failed with exit code 1")
+    first, *rest = result.stderr.splitlines()
+    assert first.startswith("arm 'external', replicate 1: ")
+    assert first.endswith(": failed with exit code 1")
     assert rest[:2] == ["The end of its error output:", "    no GPU here"]
     kept = Path(rest[2].removeprefix("Kept for inspection: "))
     assert (kept / "log.parquet").exists()

@@ -76,9 +76,9 @@ def sweep(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or a sweep.", show_default=False)],
 ) -> None:
-    """Make the report of a run again, from its files alone."""
+    """Make the report of a run or a sweep again, from its files alone."""
     from simulator.session import remake_report
 
     raise typer.Exit(remake_report(folder))

@@ -30,6 +30,7 @@ from simulator.report.load import load_run
 from simulator.rundir import write_run
 from simulator.scenario import load_scenario
 from simulator.store import InUse, State
+from simulator.sweeping.report import NotASweep, write_sweep_report
 from simulator.world import load_data
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -123,10 +124,10 @@ def _run(job: runner.Job, workers: int | None, quiet: bool, checkpoint: float) -
 
 
 def remake_report(folder: Path) -> int:
-    """Write the report of a run directory again."""
+    """Write the report of a run directory, or of a sweep's, again."""
     try:
-        page = write_report(folder)
-    except NotARunDirectory as error:
+        page = write_sweep_report(folder) if (folder / "sweep.yaml").exists() else write_report(folder)
+    except (NotARunDirectory, NotASweep) as error:
         return _say(error)
     _out.print(f"Report: {page}", markup=False)
     return 0

@@ -73,7 +73,7 @@ def page(
         wanting=wanting(evidence),
         figures=figures,
         picture=lambda drawing: inline(pictures[drawing.name], drawing),
-        swatches={arm: _swatch(arm_look) for arm, arm_look in look.items()},
+        swatches={arm: swatch(arm_look) for arm, arm_look in look.items()},
         accuracies=accuracies(evidence),
         focus_absent=[
             m for m in (run.scenario.get("report") or {}).get("focus") or [] if m not in evidence.measures
@@ -178,7 +178,7 @@ def _area_rows(evidence: Evidence) -> list[dict[str, str]]:
     ]
 
 
-def _swatch(look: Look) -> Markup:
+def swatch(look: Look) -> Markup:
     """A short stroke that looks as the arm's line does in the figures."""
     dashes = "" if look.dash == "-" else ",".join(f"{length * 2:g}" for length in look.dash[1])
     return Markup(

@@ -15,6 +15,12 @@ from simulator.sweeping.keys import AxisKeys
 from simulator.sweeping.labels import NotAKey, label, steps
 from simulator.sweeping.source import checked, fault_at
 
+COLUMNS = {
+    "cell", "folder", "status", "error", "arm", "replicate", "measure", "value", "mean", "low", "high", "sd", "n", "p",
+    "excludes_zero",
+}
+"""What stands beside an axis in the tables of a sweep."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -159,6 +165,8 @@ def _clashes(dimensions: Sequence[Dimension]) -> Iterator[tuple[Dimension, str]]
         others = [other for other in dimensions if other is not axis]
         if axis.label in [other.label for other in dimensions[:place]]:
             yield axis, f"is the second axis called {axis.label!r}; give it another `label`"
+        elif axis.label in COLUMNS:
+            yield axis, f"{axis.label!r} is a column of the tables that a sweep leaves; give it another `label`"
         elif any(axis.label in other.keys for other in others):
             yield axis, f"{axis.label!r} is a key that another axis moves; give it another `label`"
 

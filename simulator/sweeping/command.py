@@ -21,6 +21,7 @@ from simulator.sweeping.execution import NotThisSweep, Sweeping
 from simulator.sweeping.labels import in_words
 from simulator.sweeping.loading import load_sweep
 from simulator.sweeping.plan import plan
+from simulator.sweeping.report import write_sweep_report
 
 _LISTED = 40        # cells of a plan that are shown
 
@@ -80,7 +81,8 @@ def _conclude(sweeping: Sweeping, interrupted: bool) -> int:
         for run, story in failed.items():
             _err.print(f"cell {number}, {run}: {story}", markup=False)
     done, cells = sum(map(sweeping.finished, sweeping.sweep.cells)), len(sweeping.sweep.cells)
-    _out.print(f"{done} of {count(cells, 'cell')} finished: {sweeping.folder / 'results.parquet'}", markup=False)
+    page = write_sweep_report(sweeping.folder)
+    _out.print(f"{done} of {count(cells, 'cell')} finished. Report: {page}", markup=False)
     if interrupted:
         _err.print("Interrupted. The same command goes on from there.", markup=False)
         return INTERRUPTED

@@ -20,7 +20,7 @@ from simulator.scenario import Scenario
 from simulator.statistics import end_values, paired_effects
 from simulator.store import State
 from simulator.sweeping.cells import Cell
-from simulator.sweeping.sweep import Sweep
+from simulator.sweeping.sweep import Axis, Sweep
 from simulator.world import load_data
 
 DIGITS = 12     # of a scenario's digest that name its folder
@@ -124,6 +124,9 @@ class Sweeping:
     def _ends(self, cell: Cell) -> pd.DataFrame:
         return end_values(pd.read_parquet(self.cell_folder(cell) / "trajectory.parquet"))
 
+    def _values(self, cell: Cell) -> dict[str, Any]:
+        return {axis.label: _plain(axis, cell.values[axis.label]) for axis in self.sweep.axes}
+
     def _labelled(self, cells: Sequence[Cell], tables: dict[int, pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
         """Put each cell's table below the other, the cell's number and values before its columns."""
         labels = [axis.label for axis in self.sweep.axes]
@@ -131,7 +134,7 @@ class Sweeping:
         for cell in cells:
             if cell.number in tables:
                 part = tables[cell.number].loc[:, list(columns)].reset_index(drop=True)
-                before = pd.DataFrame({"cell": cell.number, **{name: _plain(cell.values[name]) for name in labels}}, part.index)
+                before = pd.DataFrame({"cell": cell.number, **self._values(cell)}, part.index)
                 parts.append(pd.concat([before, part], axis=1))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["cell", *labels, *columns])
 
@@ -140,9 +143,8 @@ class Sweeping:
         for cell in self.sweep.cells:
             failed = self.failures.get(cell.number, {})
             status = "finished" if self.finished(cell) else "failed" if failed else "unfinished"
-            values = {axis.label: _plain(cell.values[axis.label]) for axis in self.sweep.axes}
             rows.append({
-                "cell": cell.number, **values, "folder": str(self.cell_folder(cell).relative_to(self.folder)),
+                "cell": cell.number, **self._values(cell), "folder": str(self.cell_folder(cell).relative_to(self.folder)),
                 "status": status, "error": next(iter(failed.values()), ""),
             })
         return pd.DataFrame(rows)
@@ -159,7 +161,7 @@ class Sweeping:
             "seed": first.seed,
             "axes": [
                 {
-                    "label": axis.label, "keys": axis.keys, "values": [_plain(value) for value in axis.values],
+                    "label": axis.label, "keys": axis.keys, "values": [_plain(axis, value) for value in axis.values],
                     "numeric": axis.numeric,
                 }
                 for axis in sweep.axes
@@ -185,6 +187,6 @@ def _named(scenario: Scenario, control: type) -> str | None:
     return next((arm.name for arm in scenario.policies if isinstance(arm.policy, control)), None)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that stands in a table's cell: numbers and words as they are, anything else as JSON."""
-    return value if isinstance(value, int | float | str) else json.dumps(value, ensure_ascii=False)
+def _plain(axis: Axis, value: Any) -> Any:
+    """Return a value as it stands in tables: numbers of an axis of numbers, else text, or a column would hold both."""
+    return value if axis.numeric or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -74,6 +74,35 @@ def test_a_sweep_is_its_cells_and_their_tables(sweep: Path, tmp_path: Path):
     assert json.loads((out / "manifest.json").read_text())["finished"]
 
 
+def test_an_axis_may_hold_numbers_words_and_nothing(sweep: Path, tmp_path: Path):
+    axes = "policies.mf.train_window: [null, 3]\n    policies.mf.warm: [true, false]"
+    sweep.write_text(SWEEP.split("    users.drift.rate")[0] + "    " + axes + "\n")
+    out = tmp_path / "out"
+    assert command("sweep", sweep, "--out", out, "--workers", 1, "--quiet").exit_code == 0
+    results = pd.read_parquet(out / "results.parquet")
+    assert set(results["mf.train_window"]) == {"null", "3"}
+    assert set(results["mf.warm"]) == {"true", "false"}
+
+
+def test_the_report_of_a_sweep_can_be_made_again(sweep: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    result = command("sweep", sweep, "--out", out, "--workers", 1, "--quiet")
+    page = out / "report.html"
+    assert str(page) in result.stdout
+    before = page.read_text()
+    page.unlink()
+    assert command("report", out).exit_code == 0
+    assert page.read_text() == before
+
+
+def test_an_axis_cannot_be_called_like_a_column_of_the_tables(sweep: Path, tmp_path: Path):
+    sweep.write_text(SWEEP.replace("users.drift.rate: [0.02, 0.1]", "users.drift.rate: {values: [0.02, 0.1], label: arm}"))
+    result = command("sweep", sweep, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "'arm' is a column of the tables" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_cell_is_the_run_of_the_same_options(sweep: Path, tmp_path: Path):
     assert command("sweep", sweep, "--out", tmp_path / "out", "--workers", 1, "--quiet").exit_code == 0
     single = tmp_path / "single.yaml"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,16 +17,73 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+def _replicates(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"a whole number or auto (got {text})") from None
+
+
 File = Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key: users.count=100, policies.mf.factors=8. Repeatable."),
 ]
 Seed = Annotated[int | None, typer.Option(help="Override the scenario's seed.")]
-Replicates = Annotated[int | None, typer.Option(help="Override the number of replicates.")]
+Replicates = Annotated[
+    int | None,
+    typer.Option(
+        parser=_replicates, metavar="N|auto",
+        help="Override the number of replicates; auto: until the interval of a measure is narrow enough (`precision`).",
+    ),
+]
 Data = Annotated[str | None, typer.Option(metavar="PATH", help="Real data: a path, or movielens-small.")]
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Let the scenario use your own classes (module:Class) and programs (external).")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Play on a Ray cluster: host:port, auto (the one this machine is a node of), or local (start one here).",
+    ),
+]
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[None]:
+    """Be on a Ray cluster, if there is an address, or end before anything is written."""
+    from simulator.cluster_connection import ClusterError, connected
+
+    if address is None:
+        yield
+        return
+    try:
+        with connected(address):
+            yield
+    except ClusterError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def _tracker(name: str | None) -> str | None:
+    """Refuse a tracker that cannot be used before anything runs."""
+    if name is not None:
+        from simulator.tracking import CannotTrack, check
+
+        try:
+            check(name)
+        except CannotTrack as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from None
+    return name
+
+
+Track = Annotated[
+    str | None,
+    typer.Option(metavar="TRACKER", callback=_tracker, help="Also log what is finished: mlflow. It takes MLFLOW_TRACKING_URI."),
 ]
 
 
@@ -36,18 +95,22 @@ def run(
     replicates: Replicates = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: runs/<scenario>/<time>.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    ray: Ray = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, even if a run of this scenario is unfinished.")] = False,
     checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; print only the report's path.")] = False,
     allow_code: AllowCode = False,
+    track: Track = None,
 ) -> None:
     """Play every arm and replicate of a scenario, or what an interrupted run left of them, then write the report."""
+    from simulator.runner import Resources
     from simulator.session import run_scenario
 
-    code = run_scenario(
-        file, set_ or [], seed, replicates, data, out, workers, quiet, allow_code, fresh, checkpoint
-    )
+    with _cluster(ray):
+        code = run_scenario(
+            file, set_ or [], seed, replicates, data, out, Resources(workers, checkpoint, ray), quiet, allow_code, fresh, track
+        )
     raise typer.Exit(code)
 
 
@@ -59,29 +122,136 @@ def sweep(
     replicates: Replicates = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sweeps/<file>.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    ray: Ray = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the cells, and about how long they will take.")] = False,
+    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    allow_code: AllowCode = False,
+    track: Track = None,
+) -> None:
+    """Play a scenario for every combination of some keys' values, or what an interrupted sweep left of them."""
+    from simulator.runner import Resources
+    from simulator.sweeping.command import run_sweep
+
+    resources = Resources(workers, checkpoint, ray)
+    with _cluster(None if dry_run else ray):
+        code = run_sweep(file, set_ or [], seed, replicates, data, out, resources, quiet, allow_code, dry_run, track)
+    raise typer.Exit(code)
+
+
+@app.command()
+def assumptions(
+    file: File,
+    choice: Annotated[
+        str | None,
+        typer.Option(metavar="MODELS", help="Choice models: logit,cascade or {kind: cascade, patience: 0.5}. Default: all."),
+    ] = None,
+    drift: Annotated[str | None, typer.Option(metavar="MODELS", help="Drift models, likewise. Default: all.")] = None,
+    retrain: Annotated[
+        str | None,
+        typer.Option(metavar="ROUNDS", help="Retraining intervals: 1,5,20,never. Default: 1, the scenario's, never."),
+    ] = None,
+    measure: Annotated[str, typer.Option(help="What the arms are ranked by.")] = "consumption.alpha",
+    set_: Set = None,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: assumptions/<file>.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the worlds, and about how long they take.")] = False,
+    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    allow_code: AllowCode = False,
+) -> None:
+    """Ask the same question under every choice model, drift model and retraining interval: where does the ranking hold?"""
+    from simulator.assumptions.command import Asked, run_assumptions
+    from simulator.runner import Resources
+
+    code = run_assumptions(
+        file, Asked(choice, drift, retrain, measure), set_ or [], seed, replicates, data, out, Resources(workers, checkpoint),
+        quiet, allow_code, dry_run,
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
+@app.command()
+def sensitivity(
+    file: Annotated[Path, typer.Argument(help="File with a `sweep:` whose axes are ranges or lists.", show_default=False)],
+    method: Annotated[
+        str | None, typer.Option(help="morris (screening) or sobol (indices). Default: the file's, or morris.")
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(help="Trajectories (morris), or base samples, a power of two (sobol). Default: the file's, or 10 and 64."),
+    ] = None,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="What the indices are of: utility.per_user. Repeatable. Default: the report's focus.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Times that the samples are resampled for an interval.")] = 1000,
+    set_: Set = None,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sensitivity/<file>-<method>.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    ray: Ray = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the cells, and about how long they will take.")] = False,
     checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     allow_code: AllowCode = False,
 ) -> None:
-    """Play a scenario for every combination of some keys' values, or what an interrupted sweep left of them."""
-    from simulator.sweeping.command import run_sweep
+    """Say which keys of a scenario its results depend on: Morris screening or Sobol' indices, with intervals."""
+    from simulator.runner import Resources
+    from simulator.sensitivity.command import Asked, run_sensitivity
 
-    code = run_sweep(
-        file, set_ or [], seed, replicates, data, out, workers, quiet, allow_code, checkpoint, dry_run
-    )
+    asked, resources = Asked(method, samples, measure or [], resamples), Resources(workers, checkpoint, ray)
+    with _cluster(None if dry_run else ray):
+        code = run_sensitivity(
+            file, asked, set_ or [], seed, replicates, data, out, resources, quiet, allow_code, dry_run
+        )
+    raise typer.Exit(code)
+
+
+@app.command()
+def tune(
+    file: Annotated[Path, typer.Argument(help="File with a `tune:`, and a scenario or its `base:`.", show_default=False)],
+    trials: Annotated[int | None, typer.Option(min=1, help="Override the number of settings to try.")] = None,
+    set_: Set = None,
+    seed: Seed = None,
+    replicates: Replicates = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: tunes/<file>.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    ray: Ray = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is searched, and about how long it takes.")] = False,
+    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    allow_code: AllowCode = False,
+) -> None:
+    """Find the best setting of an arm under a floor, such as the strength of a remedy that keeps 95 % of the utility."""
+    from simulator.runner import Resources
+    from simulator.tuning.command import run_tune
+
+    resources = Resources(workers, checkpoint, ray)
+    with _cluster(None if dry_run else ray):
+        code = run_tune(file, trials, set_ or [], seed, replicates, data, out, resources, quiet, allow_code, dry_run)
     raise typer.Exit(code)
 
 
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or a sweep.", show_default=False)],
+    format: Annotated[
+        list[str] | None, typer.Option(metavar="FORMAT", help="html, md or pdf; md and pdf beside the page. Repeatable.")
+    ] = None,
 ) -> None:
     """Make the report of a run or a sweep again, from its files alone."""
     from simulator.session import remake_report
 
-    raise typer.Exit(remake_report(folder))
+    raise typer.Exit(remake_report(folder, format or []))
 
 
 @app.command()
@@ -136,6 +306,23 @@ def evaluate(
     raise typer.Exit(
         evaluate_policies(file, policy or [], data, protocol, k, min_rating, seeds, json, out, quiet, allow_code)
     )
+
+
+@app.command()
+def dashboard(
+    file: File,
+    set_: Set = None,
+    seed: Seed = None,
+    data: Data = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8765,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+    allow_code: AllowCode = False,
+) -> None:
+    """Watch two arms of a scenario live in the browser, side by side under the same draws, and turn its numbers."""
+    from simulator.dashboard.command import open_dashboard
+
+    raise typer.Exit(open_dashboard(file, set_ or [], seed, data, host, port, not no_open, allow_code))
 
 
 @app.command()

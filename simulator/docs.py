@@ -65,7 +65,11 @@ def field_docs(part: type) -> dict[str, str]:
     for owner in reversed(part.__mro__):
         if "__annotations__" not in vars(owner):
             continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+        try:
+            source = inspect.getsource(owner)
+        except (OSError, TypeError):        # a class of a notebook's cell: its fields are keys all the same
+            continue
+        body = ast.parse(textwrap.dedent(source)).body[0]
         assert isinstance(body, ast.ClassDef)
         for field, below in pairwise(body.body):
             match field, below:

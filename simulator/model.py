@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from simulator.controls import best_unseen
 from simulator.datasets import Dataset
 from simulator.draws import Draws
 from simulator.measures import Recorder, select
+from simulator.people import Tally
 from simulator.platform import Platform, Slates
 from simulator.rounds import Round, World
 from simulator.scenario import Arm, Scenario
@@ -71,6 +73,7 @@ class FilterBubbleModel(mesa.Model):
             self.snapshots.append((0, mixture(self.users.interests, self.catalog.space).clone()))
         self.exposures = torch.zeros(len(self.catalog), dtype=torch.int64)      # per item, rounds 1 …
         self.takes = torch.zeros(len(self.catalog), dtype=torch.int64)
+        self.tally = Tally(len(self.users), self.catalog.topics.shape[1])       # per user, rounds 1 …
         self.datacollector = mesa.DataCollector(
             model_reporters={"round": "round"} | {name: partial(_value, name) for name in select(scenario.measures.names)}
         )
@@ -123,6 +126,7 @@ class FilterBubbleModel(mesa.Model):
             n_items = len(self.catalog)
             self.exposures += torch.bincount(slates.items[slates.shown].flatten(), minlength=n_items)
             self.takes += torch.bincount(choice.items[choice.taken], minlength=n_items)
+            self.tally.add(happened, self.catalog.topics)
         last = self.scenario.rounds
         if self.round in {0, last, *self.scenario.report.snapshots}:
             self.snapshots.append((self.round, interests.clone()))
@@ -167,6 +171,15 @@ class FilterBubbleModel(mesa.Model):
         while self.round < self.scenario.rounds:
             self.step()
         return self
+
+    def under(self, scenario: Scenario, arm: Arm) -> FilterBubbleModel:
+        """Return a copy of the world as it stands, to go on with another arm. Tensors that share memory do so in the copy too.
+
+        `scenario` may differ from this model's in whatever has had no say yet, such as its arms.
+        """
+        twin = copy.deepcopy(self, {id(self.scenario): scenario})
+        twin.platform.employ(arm)
+        return twin
 
     def close(self) -> None:
         """Let go of the model: Mesa 3.3 keeps every model that ever made an agent (github.com/mesa/mesa/issues/3179)."""

@@ -23,7 +23,7 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
     arms = len(scenario.policies)
     sentences = [
         f"{n_users:,} users and {n_items:,} items in {n_topics} topics, for {count(scenario.rounds, 'round')}, in "
-        f"{count(scenario.replicates, 'replicate')}. Each replicate has its own users, items and chance, and is played once "
+        f"{replicates_in_words(scenario)}. Each replicate has its own users, items and chance, and is played once "
         f"under each of the {count(arms, 'arm')}: the same users, the same draws, another recommender.",
         f"Interests at the start: {_part(users.interests)}",
         f"Choice: {_part(users.choice)} At most {count(users.takes, 'item')} a round, never the same item twice.",
@@ -56,6 +56,18 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
     if varying:
         sentences.append(f"Users differ from the default in {', '.join(varying)}.")
     return sentences + [_arm(arm, scenario.slate_size) for arm in scenario.policies]
+
+
+def replicates_in_words(scenario: Scenario) -> str:
+    """Return how many replicates there are to be."""
+    precision = scenario.precision
+    if precision is None:
+        return count(scenario.replicates, "replicate")
+    width = "2 % of its size" if precision.half_width is None else f"{precision.half_width:g}"
+    return (
+        f"{scenario.replicates} to {count(precision.most, 'replicate')}: as many as it takes for the 95 % intervals of "
+        f"{precision.measure} to be within ± {width}"
+    )
 
 
 def _arm(arm: Arm, slate_size: int) -> str:

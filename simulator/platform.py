@@ -42,14 +42,18 @@ class Platform(mesa.Agent):
 
     def __init__(self, model: FilterBubbleModel, arm: Arm, slate_size: int, log: FeedbackLog):
         super().__init__(model)
-        self.arm = arm
-        self.policy = copy.deepcopy(arm.policy)         # the scenario's own stays unfitted
+        self.employ(arm)
         self.slate_size = slate_size
         self.log = log
         self.items = ItemData(model.catalog.topics, similarity_features(model.catalog), model.catalog.titles)
         self.training: list[tuple[int, Epoch]] = []     # (round, epoch)
         self.training_seconds = 0.0
         self.trained_in: int | None = None              # round of the newest training
+
+    def employ(self, arm: Arm) -> None:
+        """Let this arm's policy decide from now on."""
+        self.arm = arm
+        self.policy = copy.deepcopy(arm.policy)         # the scenario's own stays unfitted
 
     @property
     def recommends(self) -> bool:

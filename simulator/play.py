@@ -14,6 +14,7 @@ from policies.validation import Epoch
 from simulator.datasets import Dataset
 from simulator.model import FilterBubbleModel
 from simulator.scenario import Scenario
+from simulator.warmup import WarmStart
 
 if TYPE_CHECKING:
     from simulator.store import Store
@@ -34,6 +35,7 @@ class Played:
     training: list[tuple[int, Epoch]]               # (round, epoch)
     snapshots: list[tuple[int, np.ndarray]]         # (round, interests (N, T) float32)
     group: np.ndarray                               # (N,) int64
+    people: dict[str, np.ndarray]                   # what became of each user: see `Tally.outcomes`
     main_topic: np.ndarray                          # (M,) int64
     titles: tuple[str, ...] | None
     topic_names: tuple[str, ...]
@@ -43,26 +45,27 @@ class Played:
 
 
 def play(
-    scenario: Scenario, data: Dataset | None, arm: int, replicate: int, tell: Tell, store: Store, every: float
+    scenario: Scenario, data: Dataset | None, arm: int, replicate: int, tell: Tell, warm: WarmStart, store: Store, every: float
 ) -> Played:
     """Play all rounds of `scenario.policies[arm]` in this replicate, or those that are left of them.
 
-    The model is kept in the store whenever `every` seconds have passed since it last was (0 = after each round).
+    Whenever `every` seconds have passed since it last was, the model is kept in the store (0 = before each round). The warm-up,
+    which other arms may have lived through already, is one piece.
     """
     unit = arm, replicate
-    model, before = store.model(unit) or (FilterBubbleModel(scenario, scenario.policies[arm], replicate, data), 0.0)
+    started = kept = time.perf_counter()
+    model, before = store.model(unit) or (warm.model(scenario, arm, replicate, data), 0.0)
     for round, values in model.trajectory:
         tell(round, values)
-    started = kept = time.perf_counter()
     try:
         while model.round < scenario.rounds:
+            now = time.perf_counter()
+            if now - kept >= every:
+                store.keep(unit, model, before + now - started)
+                kept = time.perf_counter()
             model.step()
             measured = bool(model.trajectory) and model.trajectory[-1][0] == model.round
             tell(model.round, model.values if measured else None)
-            now = time.perf_counter()
-            if now - kept >= every and model.round < scenario.rounds:
-                store.keep(unit, model, before + now - started)
-                kept = time.perf_counter()
         topics = model.catalog.topics
         keep_users = replicate == 0         # one replicate's people are enough to look at
         return Played(
@@ -74,6 +77,7 @@ def play(
             training=model.platform.training,
             snapshots=[(round, interests.numpy()) for round, interests in model.snapshots] if keep_users else [],
             group=model.users.group.numpy(),
+            people=model.tally.outcomes(start=model.snapshots[0][1], end=model.snapshots[-1][1]),
             main_topic=topics.argmax(1).numpy(),
             titles=tuple(model.catalog.titles) if model.catalog.titles else None,
             topic_names=topic_names(model),

@@ -46,6 +46,7 @@ def write_run(
     _write_table(folder / "training.parquet", _training(done))
     if done:
         _write_table(folder / "users.parquet", _users(done))
+        _write_table(folder / "people.parquet", _people(done))
         _write_table(folder / "items.parquet", _items(done))
         _write_text(folder / "topics.json", json.dumps(done[0].topic_names, ensure_ascii=False))
     for (arm, _), played in sorted(results.played.items()):
@@ -112,6 +113,20 @@ def _users(done: list[Played]) -> pa.Table:
     return _table(schema, ())
 
 
+def _people(done: list[Played]) -> pa.Table:
+    """What became of each user, in every replicate: a few numbers each, where a snapshot has all topics."""
+    return pa.concat_tables(
+        pa.table({
+            "arm": [played.arm] * len(played.group),
+            "replicate": pa.array(np.full(len(played.group), played.replicate, np.int32)),
+            "user": np.arange(len(played.group)),
+            "group": played.group,
+            **played.people,
+        })
+        for played in done
+    )
+
+
 def _items(done: list[Played]) -> pa.Table:
     return pa.concat_tables(
         pa.table({
@@ -160,13 +175,13 @@ def _manifest(
         return next((arm.name for arm in scenario.policies if isinstance(arm.policy, control)), None)
 
     return {
-        "finished": len(results.played) == len(units(scenario)),
+        "finished": results.whole,
         "interrupted": results.interrupted,
         "failure": "\n".join(results.failures[unit] for unit in sorted(results.failures)) or None,
         "title": scenario.title,
         "question": scenario.question,
         "seed": scenario.seed,
-        "replicates": scenario.replicates,
+        "replicates": results.replicates or scenario.replicates,
         "rounds": scenario.rounds,
         "arms": [
             {
@@ -187,6 +202,7 @@ def _manifest(
         "hashes": {"scenario": scenario.digest, "trajectory": _sha256(folder / "trajectory.parquet")},
         "workers": results.workers,
         "threads": results.threads,
+        "ray": results.ray,
         "units": [
             {
                 "arm": names[arm],

@@ -62,6 +62,8 @@ NonNegative = Annotated[float, Interval(ge=0)]
 Count = Annotated[int, Interval(ge=1, le=MOST)]
 Text = Annotated[str, MinLen(1)]
 
+AUTO = "auto"
+
 
 class Trait(Section):
     """A trait in [0, 1] that users differ in: Beta distributed. A bare number: the same for everybody."""
@@ -312,6 +314,29 @@ class MeasureKeys(Section):
     """Number of pairs in the sample."""
 
 
+RELATIVE = 0.02
+"""Half width of an interval that is narrow enough when the scenario does not say, relative to the measure's size."""
+
+
+class PrecisionKeys(Section):
+    """When there are enough replicates: an interval is narrow enough. `replicates` is then the number to begin with."""
+
+    measure: MeasureName = "consumption.alpha"
+    """The measure whose differences to the organic arm are to be known, at the end, for every arm but the controls that see
+    the truth; without an organic arm, its values."""
+
+    half_width: Annotated[float, Interval(gt=0)] | None = None
+    """Half width of the widest 95 % interval that is narrow enough, in units of the measure. null: 2 % of the measure's mean
+    in the organic arm."""
+
+    most: Count = 100
+    """Replicates after which it ends in any case."""
+
+
+FIRST_LOOK = 5
+"""Replicates that `replicates: auto` begins with: the spread of fewer is too often small by luck."""
+
+
 class ReportKeys(Section):
     """What a run leaves behind to look at."""
 
@@ -360,7 +385,10 @@ class Scenario(Section):
     """Rounds before these in which nobody gets recommendations; the platform logs and learns from them."""
 
     replicates: Count = 1
-    """Independent repetitions, each with its own users, items and chance."""
+    """Independent repetitions, each with its own users, items and chance; `auto`: as many as `precision` takes."""
+
+    precision: PrecisionKeys | None = None
+    """Go on with more replicates until an interval is narrow enough."""
 
     slate_size: Count = 10
     """Number of items in a slate."""
@@ -378,6 +406,13 @@ class Scenario(Section):
 
     measures: MeasureKeys = MeasureKeys()
     report: ReportKeys = ReportKeys()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_many_as_it_takes(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("replicates") == AUTO:
+            return {**values, "replicates": FIRST_LOOK, "precision": values.get("precision") or {}}
+        return values
 
     @model_validator(mode="after")
     def _fits_together(self) -> Scenario:
@@ -430,6 +465,18 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
                 where,
             )
 
+    precision = scenario.precision
+    if precision is not None:
+        if scenario.replicates < 2:
+            message = f"must be at least 2 with `precision`: one replicate has no spread (got {scenario.replicates})"
+            yield problem(message, ("replicates",) if "replicates" in scenario.model_fields_set else ("precision",))
+        if precision.most < scenario.replicates:
+            message = f"must be at least `replicates`, {scenario.replicates} (got {precision.most})"
+            yield problem(message, ("precision", "most"))
+        if precision.measure not in select(scenario.measures.names):
+            where = ("precision", "measure") if "measure" in precision.model_fields_set else ("precision",)
+            yield problem(f"{precision.measure!r} is not one of `measures.names`", where)
+
     if users.count == 1 and scenario.measures.pairs == "nearest":
         yield problem("'nearest' compares each user with another, and there is one", ("measures", "pairs"))
     if scenario.data is None:
@@ -465,7 +512,7 @@ def load_scenario(
     path: str | Path,
     overrides: Sequence[str] = (),
     seed: int | None = None,
-    replicates: int | None = None,
+    replicates: int | str | None = None,
     data: str | None = None,
     allow_code: bool = False,
 ) -> Scenario:

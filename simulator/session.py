@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from policies.base import Policy
 from policies.failure import PolicyFailed
 from simulator import runner
+from simulator.assumptions import NotAssumptions, write_assumptions_report
 from simulator.datasets import DATASETS, DatasetError
 from simulator.docs import PartDoc
 from simulator.evaluation import evaluate, scenario_to_evaluate
@@ -23,14 +24,19 @@ from simulator.evaluation_output import table, write_folder, write_json
 from simulator.explaining import CannotExplain, explain, in_words, read_trajectory
 from simulator.faults import ScenarioError, did_you_mean
 from simulator.place import PlaceTaken, place
-from simulator.plain import count
+from simulator.plain import count, replicates_in_words
 from simulator.reference import GROUPS, catalogue, describe
 from simulator.report import NotARunDirectory, write_report
 from simulator.report.load import load_run
+from simulator.report.pages import UnknownFormat, page_formats, write_pages
+from simulator.report.pdf import CannotPrint
 from simulator.rundir import write_run
 from simulator.scenario import load_scenario
+from simulator.sensitivity.report import write_sensitivity_report
+from simulator.sensitivity.study import FILE as SENSITIVITY_FILE
 from simulator.store import InUse, State
 from simulator.sweeping.report import NotASweep, write_sweep_report
+from simulator.tracking import tracked
 from simulator.world import load_data
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -47,8 +53,8 @@ def _say(error: Exception) -> int:
 
 def run_scenario(
     file: Path, overrides: Sequence[str], seed: int | None, replicates: int | None, data_path: str | None,
-    out: Path | None, workers: int | None, quiet: bool, allow_code: bool = False, fresh: bool = False,
-    checkpoint: float = runner.CHECKPOINT,
+    out: Path | None, resources: runner.Resources, quiet: bool, allow_code: bool = False, fresh: bool = False,
+    track: str | None = None,
 ) -> int:
     """Run a scenario file, or what is left of a run of it, and write its report; return the exit code."""
     started = datetime.now(UTC)
@@ -66,7 +72,7 @@ def run_scenario(
                 job.store.open(state)
             if not (folder / "manifest.json").exists():
                 write_run(folder, scenario, data, runner.Results(), started)     # says "not finished" if nothing else comes
-            return _play(job, started, workers, quiet, checkpoint)
+            return tracked(folder, track, _play(job, started, resources, quiet))
     except InUse as error:
         return _say(error)
     except OSError as error:
@@ -74,23 +80,25 @@ def run_scenario(
         return FAILED if unfinished or job.store.state() else BAD_INPUT
 
 
-def _play(job: runner.Job, started: datetime, workers: int | None, quiet: bool, checkpoint: float) -> int:
+def _play(job: runner.Job, started: datetime, resources: runner.Resources, quiet: bool) -> int:
     """Play what is left of a run, write it down, and say how it went."""
     scenario, data, folder = job.scenario, job.data, job.folder
-    everything = len(runner.units(scenario))
-    done = sum(map(job.store.is_played, runner.units(scenario)))
+    done = job.store.count
     if not quiet:
         if data is not None:
             _out.print(f"{data.name}: {data.citation}\n{data.licence}", markup=False)
         if done or any(job.store.folder.glob("*.model")):
-            _out.print(f"Going on with {folder}: {done} of {everything} runs are finished. --fresh starts anew.", markup=False)
-    results = _run(job, workers, quiet, checkpoint)
+            of = "" if scenario.precision else f" of {len(runner.units(scenario))}"
+            _out.print(f"Going on with {folder}: {done}{of} runs are finished. --fresh starts anew.", markup=False)
+    results = _run(job, resources, quiet)
     write_run(folder, scenario, data, results, started)
     for story in results.failures.values():
         _err.print(story, markup=False)
-    whole = len(results.played) == everything
+    whole = results.whole
     if whole:
         job.store.clear()
+        if scenario.precision and not quiet:
+            _out.print(f"{count(results.replicates, 'replicate')} played.", markup=False)
     if results.rounds:
         page = write_report(folder)
         _out.print(str(page) if quiet else f"{'Report' if whole else 'Partial run; its report'}: {page}", markup=False)
@@ -98,38 +106,59 @@ def _play(job: runner.Job, started: datetime, workers: int | None, quiet: bool, 
         _err.print(f"Interrupted. What was played is in {folder}; the same command goes on from there.", markup=False)
         return INTERRUPTED
     if results.failures:
-        _err.print(f"{count(len(results.failures), 'run')} of {everything} failed. The same command tries again.", markup=False)
+        _err.print(f"{count(len(results.failures), 'run')} of {len(runner.units(scenario, results.replicates))} failed. The same command tries again.", markup=False)
         return FAILED
     return 0
 
 
-def _run(job: runner.Job, workers: int | None, quiet: bool, checkpoint: float) -> runner.Results:
+def _run(job: runner.Job, resources: runner.Resources, quiet: bool) -> runner.Results:
     scenario = job.scenario
     everything = runner.units(scenario)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"), TimeRemainingColumn(),
         console=_err, disable=quiet,
     ) as bar:
-        bar_task = bar.add_task("all runs", total=(scenario.rounds + scenario.warmup) * len(everything))
+        length = scenario.rounds + scenario.warmup
+        bar_task = bar.add_task("all runs", total=length * len(everything))
         reached = dict.fromkeys(everything, -scenario.warmup)
 
         def progress(task: runner.Task, round: int) -> None:
             arm, replicate = task.unit
-            label = f"{scenario.policies[arm].name}, replicate {replicate + 1}/{scenario.replicates}, round {round}"
-            bar.update(bar_task, advance=round - reached[task.unit], description=label)
+            if task.unit not in reached:            # a replicate more than the scenario begins with
+                new = runner.units(scenario, replicate + 1)[-len(scenario.policies):]
+                reached.update(dict.fromkeys(new, -scenario.warmup))
+            label = f"{scenario.policies[arm].name}, replicate {replicate + 1}, round {round}"
+            total = length * len(reached)
+            bar.update(bar_task, advance=round - reached[task.unit], total=total, description=label)
             reached[task.unit] = round
 
-        (results,) = runner.run([job], workers, progress, checkpoint)
+        (results,) = runner.run([job], resources, progress)
         return results
 
 
-def remake_report(folder: Path) -> int:
-    """Write the report of a run directory, or of a sweep's, again."""
+_PAGES = {
+    "assumptions.json": write_assumptions_report,
+    SENSITIVITY_FILE: write_sensitivity_report,
+    "sweep.yaml": write_sweep_report,
+}
+"""What writes the page of a folder that has this file; the first that fits. Any other is a run's."""
+
+
+def remake_report(folder: Path, formats: Sequence[str] = ()) -> int:
+    """Write the report of a run directory, or of a sweep's, again, and what is asked for beside the page."""
     try:
-        page = write_sweep_report(folder) if (folder / "sweep.yaml").exists() else write_report(folder)
-    except (NotARunDirectory, NotASweep) as error:
+        wanted = page_formats(formats)
+        special = next((write for name, write in _PAGES.items() if (folder / name).exists()), None)
+        page = special(folder) if special else write_report(folder, linked="md" in wanted)
+        with _err.status("Making what was asked for beside the page …"):
+            pages = write_pages(page, wanted)
+    except (NotARunDirectory, NotAssumptions, NotASweep, UnknownFormat, CannotPrint) as error:
         return _say(error)
-    _out.print(f"Report: {page}", markup=False)
+    except OSError as error:
+        _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)
+        return FAILED
+    for made in pages:
+        _out.print(f"Report: {made}", markup=False)
     return 0
 
 
@@ -139,13 +168,13 @@ def explain_slate(
 ) -> int:
     """Say why a user of a run was shown what she was shown."""
     try:
-        load_run(folder)
+        run = load_run(folder)
         scenario = load_scenario(folder / "scenario.yaml", allow_code=allow_code)
         data = load_data(scenario)
     except (NotARunDirectory, ScenarioError, DatasetError) as error:
         return _say(error)
     learn = [each.name for each in scenario.policies if isinstance(each.policy, Policy) and each.policy.trains]
-    limits = (("round", round, 1, scenario.rounds), ("replicate", replicate, 1, scenario.replicates))
+    limits = (("round", round, 1, scenario.rounds), ("replicate", replicate, 1, run.replicates))
     faults = [f"--{name} {value}: must be {low} to {high}" for name, value, low, high in limits if not low <= value <= high]
     if arm is None and len(learn) != 1:
         faults.append(f"--arm: say which: {', '.join(learn)}")
@@ -218,7 +247,7 @@ def validate_scenario(file: Path, overrides: Sequence[str], data_path: str | Non
     except ScenarioError as error:
         return _say(error)
     arms = ", ".join(arm.name for arm in scenario.policies)
-    size = f"{count(scenario.rounds, 'round')}, {count(scenario.replicates, 'replicate')}"
+    size = f"{count(scenario.rounds, 'round')}, {replicates_in_words(scenario)}"
     _out.print(f"{file}: valid. {size}, arms: {arms}", markup=False)
     return 0
 

@@ -72,6 +72,17 @@ class Store:
         with moved_into_place(self.folder / "state.json") as part:
             part.write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
 
+    def mark(self) -> tuple[bytes, int, int] | None:
+        """Return what only those know who see this very folder, perhaps over a network; None if it is not open.
+
+        The file's words alone would be the same in a copy of the folder on another machine.
+        """
+        file = self.folder / "state.json"
+        try:
+            return file.read_bytes(), file.stat().st_ino, file.stat().st_mtime_ns
+        except OSError:
+            return None
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out; the lock goes with the process that holds it, however that ends."""
@@ -93,9 +104,18 @@ class Store:
     def is_played(self, unit: Unit) -> bool:
         return self._path(unit, "played").exists()
 
+    @property
+    def count(self) -> int:
+        """Number of finished units."""
+        return sum(1 for _ in self.folder.glob("*.played"))
+
     def finish(self, unit: Unit, played: Played) -> None:
         """Keep a finished unit; its model is no longer needed."""
-        self._write(unit, "played", played)
+        self.receive(unit, packed(played))
+
+    def receive(self, unit: Unit, content: bytes | memoryview) -> None:
+        """Keep a finished unit that comes `packed` from elsewhere."""
+        self._write(unit, "played", content)
         self._path(unit, "model").unlink(missing_ok=True)
 
     def model(self, unit: Unit) -> tuple[FilterBubbleModel, float] | None:
@@ -103,7 +123,7 @@ class Store:
         return self._read(unit, "model")
 
     def keep(self, unit: Unit, model: FilterBubbleModel, seconds: float) -> None:
-        self._write(unit, "model", (model, seconds))
+        self._write(unit, "model", packed((model, seconds)))
 
     def clear(self) -> None:
         """Delete everything: the run is written down elsewhere."""
@@ -113,16 +133,21 @@ class Store:
         arm, replicate = unit
         return self.folder / f"{arm}-{replicate}.{suffix}"
 
-    def _write(self, unit: Unit, suffix: str, content: Any) -> None:
-        # torch.save and not pickle: cohorts are views into the population's tensors, and must be so afterwards.
-        buffer = io.BytesIO()
-        torch.save(content, buffer)              # in memory first: on a full disk it would not raise OSError
+    def _write(self, unit: Unit, suffix: str, content: bytes | memoryview) -> None:
         with moved_into_place(self._path(unit, suffix)) as part:
-            part.write_bytes(buffer.getbuffer())
+            part.write_bytes(content)
 
     def _read(self, unit: Unit, suffix: str) -> Any:
         path = self._path(unit, suffix)
         return torch.load(path, weights_only=False) if path.exists() else None
+
+
+def packed(content: Any) -> memoryview:
+    """Return the bytes of a unit, finished or under way."""
+    # torch.save and not pickle: cohorts are views into the population's tensors, and must be so afterwards.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)                  # in memory first: on a full disk it would not raise OSError
+    return buffer.getbuffer()
 
 
 def _fingerprint(data: Dataset | None) -> str:

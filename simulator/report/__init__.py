@@ -12,9 +12,10 @@ from simulator.report.evidence import Evidence, weigh
 from simulator.report.html import page
 from simulator.report.load import NotARunDirectory, load_run
 from simulator.report.maps import interest_heat_maps, interest_map, snapshots
+from simulator.report.phase import phase_plot
 from simulator.report.style import Drawing, Look, house_style, looks, png, settle, svg
 from simulator.report.sureness import sureness
-from simulator.report.tradeoff import diversity_against_utility
+from simulator.report.tradeoff import diversity_against_utility, fronts_table
 from simulator.report.training import learning_curves
 from simulator.report.trajectories import difference_curves, family_trajectories, focus_trajectories
 
@@ -23,12 +24,12 @@ __all__ = ["NotARunDirectory", "save", "write_report"]
 FORMATS = ("svg", "png")
 
 
-def write_report(run_dir: Path, formats: Sequence[str] | None = None) -> Path:
+def write_report(run_dir: Path, formats: Sequence[str] | None = None, linked: bool = False) -> Path:
     """Write `report.html` and `figures/` into a run directory and return the path of the page.
 
     Every figure goes to `figures/` in each of `formats` (None: those that the scenario asks for), with its
-    numbers beside it as CSV; the page holds its own copies and opens without network or other files. Made
-    again, all files come out the same.
+    numbers beside it as CSV; the page holds its own copies and opens without network or other files. `linked`: other
+    pages will link the figures, so SVG is written where there would be no file. Made again, all files come out the same.
     """
     run = load_run(run_dir)
     if formats is None:
@@ -36,6 +37,8 @@ def write_report(run_dir: Path, formats: Sequence[str] | None = None) -> Path:
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
+    if linked and not formats:
+        formats = ("svg",)
     evidence = weigh(run)
     look = looks(run.arms, run.baseline, run.reference)
     folder = run.path / "figures"
@@ -45,6 +48,7 @@ def write_report(run_dir: Path, formats: Sequence[str] | None = None) -> Path:
         pictures = {drawing.name: save(drawing, folder, formats) for drawing in _flat(figures.values())}
     evidence.effects.to_csv(folder / "effects.csv", index=False)
     evidence.areas.to_csv(folder / "areas.csv", index=False)
+    fronts_table(evidence).to_csv(folder / "fronts.csv", index=False)
     if (sure := sureness(evidence)) is not None:
         sure.data.to_csv(folder / "sureness.csv", index=False)
     report = run.path / "report.html"
@@ -58,6 +62,7 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
     return {
         "trajectories": focus_trajectories(evidence, look),
         "differences": difference_curves(evidence, look),
+        "phase": phase_plot(evidence, look),
         "attribution": attribution_bars(evidence, look, attribution(evidence)),
         "tradeoff": diversity_against_utility(evidence, look),
         "interests": interest_map(evidence, look, seen),

@@ -9,11 +9,19 @@ from simulator.report.evidence import Evidence
 from simulator.report.style import ORGANIC_COLOUR, Drawing, Look, arm_legend, grid_of_axes, title_panel
 from simulator.report.trajectories import BANDED_ARMS
 from simulator.report.vocabulary import difference, listing, shorten
-from simulator.statistics import USER_OUTCOMES, effects_by_class, user_effects
+from simulator.statistics import effects_by_class, user_effects
 
 TITLES = {
-    "interests.drift": ("Drift of interests", "JSD, base 2"),
-    "interests.effective_topics": ("Effective topics of interests", "topics"),
+    "drift": ("Drift of interests", "JSD, base 2"),
+    "topics_at_end": ("Effective topics of interests", "topics"),
+    "diet_topics": ("Effective topics of the diet", "topics"),
+    "utility_per_round": ("Utility per user", "utility a round"),
+}
+SEEN = {
+    "drift": "how far interests moved from those at the start",
+    "topics_at_end": "how many topics they spread over at the end",
+    "diet_topics": "how many topics a person's diet of all rounds spread over",
+    "utility_per_round": "what she got out of a round",
 }
 MOST_GROUPS = 12
 
@@ -21,9 +29,9 @@ MOST_GROUPS = 12
 def who_is_affected(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
     """Effects per tenth of users by the breadth of their interests at the start, and per group where there are several."""
     run = evidence.run
-    if run.baseline is None or run.users.empty:
+    if run.baseline is None or run.people.empty:
         return None
-    effects = user_effects(run.users, run.baseline)
+    effects = user_effects(run.people, run.baseline)
     if effects.empty:
         return None
     tables = {}
@@ -34,8 +42,9 @@ def who_is_affected(evidence: Evidence, look: dict[str, Look]) -> Drawing | None
     if not tables:
         return None
     arms = [arm.name for arm in run.arms if arm.name in set(effects["arm"])]
-    panels = [(by, measure) for by in tables for measure in USER_OUTCOMES]
-    figure, axes = grid_of_axes(len(panels), len(USER_OUTCOMES), 2.1)
+    drawn = [measure for measure in TITLES if measure in effects]
+    panels = [(by, measure) for by in tables for measure in drawn]
+    figure, axes = grid_of_axes(len(panels), 2, 2.1)
     for ax, (by, measure) in zip(axes, panels, strict=True):
         table = tables[by]
         _panel(ax, table[table["measure"] == measure], by, arms, look)
@@ -48,9 +57,8 @@ def who_is_affected(evidence: Evidence, look: dict[str, Look]) -> Drawing | None
     return Drawing(
         "affected",
         "Who is affected",
-        f"The mean effect on single users, each compared with herself in {run.baseline}, at round "
-        f"{int(run.users['round'].max())}. Left: how far interests moved from those at the start; right: how many topics they "
-        f"spread over. {_over(data, effects)}",
+        f"The mean effect on single users, each compared with herself in {run.baseline}: "
+        f"{listing([SEEN[measure] for measure in drawn])}. {_over(data, effects)}",
         f"Charts of effects by class of users. {_extremes(data, arms)}.",
         figure,
         data[["by", "class", "arm", "measure", "mean", "low", "high", "sd", "n", "over"]],
@@ -97,7 +105,7 @@ def _over(data: pd.DataFrame, effects: pd.DataFrame) -> str:
 
 def _extremes(data: pd.DataFrame, arms: list[str]) -> str:
     """The narrowest and the broadest tenth under each arm, for those who do not see the picture."""
-    rows = data[(data["by"] == data["by"].iloc[0]) & (data["measure"] == USER_OUTCOMES[1])]
+    rows = data[(data["by"] == data["by"].iloc[0]) & (data["measure"] == "topics_at_end")]
     ends = rows.sort_values("class").groupby("arm")["mean"].agg(["first", "last"])
     told = [
         f"{arm} from {difference(ends.loc[arm, 'first'], float('nan'), float('nan'))} in the first class to "

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.report.evidence import ALPHA, BETA, DRIFT, GAMMA, UTILITY, Evidence
+from simulator.report.tradeoff import best_bargain
 from simulator.report.vocabulary import capital, difference, listing, number, signed, wording
 from simulator.statistics import Interval
 
@@ -53,7 +54,7 @@ def answer(evidence: Evidence) -> list[Finding]:
         f"Compared with the same users without a recommender ({baseline}), at the end ({evidence.end}), "
         f"with 95 % intervals over {evidence.pairs} paired replicates, people are:"
     )
-    return [Finding("", opening), *_effects(evidence), *_gains(evidence), *_control(evidence)]
+    return [Finding("", opening), *_effects(evidence), *_gains(evidence), *_bargain(evidence), *_control(evidence)]
 
 
 def _effects(evidence: Evidence) -> list[Finding]:
@@ -100,7 +101,7 @@ def _undecided(evidence: Evidence, arm: str) -> bool:
 
 
 def _gains(evidence: Evidence) -> list[Finding]:
-    effects = _policy_effects(evidence, UTILITY)
+    effects = evidence.policy_effects(UTILITY)
     if not effects:
         return []
     words = {
@@ -117,6 +118,11 @@ def _one_by_one(effects: dict[str, Interval], words: dict[str, str]) -> str:
         return "; ".join(named)
     half = LISTED // 2
     return "; ".join([*named[:half], f"… ({len(ranked) - LISTED} between them in the table)", *named[-half:]])
+
+
+def _bargain(evidence: Evidence) -> list[Finding]:
+    text = best_bargain(evidence)
+    return [Finding("The trade-off", f"{text[:1].lower()}{text[1:]}")] if text else []
 
 
 def _control(evidence: Evidence) -> list[Finding]:
@@ -145,7 +151,7 @@ def _control(evidence: Evidence) -> list[Finding]:
 def _single(evidence: Evidence) -> list[Finding]:
     findings = []
     for measure in (ALPHA, UTILITY):
-        effects = _policy_effects(evidence, measure)
+        effects = evidence.policy_effects(measure)
         if effects:
             told = _one_by_one(effects, {arm: signed(effect.mean) for arm, effect in effects.items()})
             findings.append(
@@ -180,15 +186,11 @@ def _alone(evidence: Evidence) -> list[Finding]:
     return [Finding("", ONE_REPLICATE)] if evidence.replicates < 2 else []
 
 
-def _policy_effects(evidence: Evidence, measure: str) -> dict[str, Interval]:
-    return {a.name: e for a in evidence.compared if (e := evidence.effect(a.name, measure)) is not None}
-
-
 def _moved(evidence: Evidence, measure: str, direction: int) -> dict[str, Interval]:
     """The policies whose interval for the measure lies on the side of `direction`, largest first."""
     found = {
         arm: effect
-        for arm, effect in _policy_effects(evidence, measure).items()
+        for arm, effect in evidence.policy_effects(measure).items()
         if effect.excludes_zero and effect.mean * direction > 0
     }
     return dict(sorted(found.items(), key=lambda item: -abs(item[1].mean)))

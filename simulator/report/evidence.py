@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from simulator.statistics import (
     band_table,
     end_rounds,
     end_values,
+    holm,
     horizon,
     interval_table,
     longest_replicates,
@@ -93,6 +95,25 @@ class Evidence:
 
     def effect(self, arm: str, measure: str) -> Interval | None:
         return _pick(self.effects, arm, measure)
+
+    def policy_effects(self, measure: str) -> dict[str, Interval]:
+        """The effect on a measure by each policy that has one."""
+        return {arm.name: e for arm in self.compared if (e := self.effect(arm.name, measure)) is not None}
+
+    def between(self, arm: str, other: str, measure: str) -> Interval | None:
+        """`arm` minus `other` at the end, paired by replicate; None where no replicate has both."""
+        both = self.ends[(self.ends["measure"] == measure) & self.ends["arm"].isin((arm, other))]
+        return _pick(interval_table(paired_differences(both, other), ["arm", "measure"]), arm, measure)
+
+    @cached_property
+    def holding(self) -> frozenset[tuple[str, str]]:
+        """The (arm, measure) of the verdict's effects of policies that are below 0.05 when all are tested together (Holm)."""
+        compared = {arm.name for arm in self.compared}
+        family = self.effects[self.effects["measure"].isin(VERDICT) & self.effects["arm"].isin(compared)]
+        if family.empty:
+            return frozenset()
+        held = family[holm(family["p"]) < 0.05]
+        return frozenset(zip(held["arm"], held["measure"], strict=True))
 
 
 def weigh(run: Run) -> Evidence:

@@ -15,11 +15,13 @@ from markupsafe import Markup
 from simulator.report.answers import answer
 from simulator.report.attribution import attribution, wanting
 from simulator.report.evidence import BETA, VERDICT, Evidence
+from simulator.report.headline import headline
 from simulator.report.style import Drawing, Look
 from simulator.report.sureness import sureness
+from simulator.report.tradeoff import fronts_section
 from simulator.report.training import accuracies
 from simulator.report.vocabulary import difference, difference_parts, number, wording
-from simulator.statistics import PARTS, RESAMPLES, Interval, holm
+from simulator.statistics import PARTS, RESAMPLES, Interval
 
 TWO_SIDED = {BETA}  # up is fragmentation, down is homogenisation: neither way leads away from a bubble
 
@@ -58,6 +60,7 @@ def page(
         run=run,
         manifest=run.manifest,
         evidence=evidence,
+        headline=headline(evidence),
         answer=answer(evidence),
         label=wording,
         verdict=[wording(measure) for measure in VERDICT],
@@ -68,6 +71,7 @@ def page(
         resamples=RESAMPLES,
         areas=_area_rows(evidence),
         sure=sureness(evidence),
+        fronts=fronts_section(evidence),
         parts=PARTS,
         splits=[] if split is None else split.splits(),
         wanting=wanting(evidence),
@@ -85,15 +89,6 @@ def page(
 
 def verdict_cells(evidence: Evidence) -> dict[str, list[Cell]]:
     """The cells of the verdict table by arm; p values are adjusted over its policies and measures (Holm)."""
-    compared = {arm.name for arm in evidence.compared}
-    effects = evidence.effects
-    family = effects[effects["measure"].isin(VERDICT) & effects["arm"].isin(compared)]
-    adjusted = holm(family["p"]) if len(family) else np.array([])
-    holding = {
-        (arm, measure)
-        for arm, measure, p in zip(family["arm"], family["measure"], adjusted, strict=True)
-        if p < 0.05
-    }
     return {
         arm.name: [
             _cell(
@@ -101,7 +96,7 @@ def verdict_cells(evidence: Evidence) -> dict[str, list[Cell]]:
                 evidence.effect(arm.name, measure),
                 wording(measure).bubble,
                 measure in TWO_SIDED,
-                (arm.name, measure) in holding,
+                (arm.name, measure) in evidence.holding,
             )
             for measure in VERDICT
         ]
@@ -119,7 +114,7 @@ def inline(svg: str, drawing: Drawing) -> Markup:
     body = re.sub(r"(?<=url\(#)", f"{drawing.name}-", body)
     body = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", body, count=1)
     body = re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", body, count=1)
-    label = Markup('<svg role="img" aria-label="{}"').format(drawing.alt)
+    label = Markup('<svg role="img" data-name="{}" aria-label="{}"').format(drawing.name, drawing.alt)
     return Markup(body.replace("<svg", str(label), 1))
 
 

@@ -14,6 +14,8 @@ from pyarrow.lib import ArrowException
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from simulator.statistics import outcomes_of
+
 COLUMNS = {
     "trajectory": ("arm", "replicate", "round", "measure", "value"),
     "training": (
@@ -29,6 +31,7 @@ COLUMNS = {
         "kept",
     ),
     "users": ("arm", "replicate", "round", "user", "group", "interests"),
+    "people": ("arm", "replicate", "user", "group", "topics_at_start", "topics_at_end", "drift"),
     "items": ("arm", "replicate", "item", "title", "topic", "exposures", "takes"),
 }
 
@@ -72,6 +75,7 @@ class Run:
     trajectory: pd.DataFrame
     training: pd.DataFrame
     users: pd.DataFrame
+    people: pd.DataFrame  # as `user_effects` wants it; of an older run what its snapshots tell
     items: pd.DataFrame
     topics: tuple[str, ...]
 
@@ -155,6 +159,7 @@ def load_run(path: Path) -> Run:
         trajectory=tables["trajectory"],
         training=tables["training"],
         users=tables["users"],
+        people=outcomes_of(tables["users"]) if tables["people"].empty else tables["people"],
         items=tables["items"],
         topics=tuple(json.loads(topics_file.read_text(encoding="utf-8"))) if topics_file.is_file() else (),
     )

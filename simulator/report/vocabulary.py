@@ -101,9 +101,9 @@ def lowered(label: str) -> str:
     return label[:1].lower() + label[1:] if label[1:2].islower() else label
 
 
-def listing(words: list[str]) -> str:
+def listing(words: list[str], joined: str = "and") -> str:
     """a · a and b · a, b and c."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joined} {words[-1]}"
 
 
 def shorten(text: str, length: int = 26) -> str:

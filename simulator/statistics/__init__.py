@@ -10,7 +10,7 @@ from __future__ import annotations
 from simulator.statistics.area import areas_between
 from simulator.statistics.attribution import PARTS, TOTAL, attribute, change_of, frozen_twins
 from simulator.statistics.bands import Band, band, band_table
-from simulator.statistics.heterogeneity import USER_OUTCOMES, effects_by_class, user_effects
+from simulator.statistics.heterogeneity import USER_OUTCOMES, effects_by_class, outcomes_of, user_effects
 from simulator.statistics.intervals import (
     CONFIDENCE,
     ENOUGH_TO_RESAMPLE,
@@ -23,6 +23,7 @@ from simulator.statistics.intervals import (
 )
 from simulator.statistics.multiplicity import holm
 from simulator.statistics.paired import paired_differences, paired_effects
+from simulator.statistics.pareto import Dominated, Front, dominated, pareto_front
 from simulator.statistics.precision import enough, replicates_needed, standard_error
 from simulator.statistics.windows import end_rounds, end_values, horizon, longest_replicates
 
@@ -34,6 +35,8 @@ __all__ = [
     "TOTAL",
     "USER_OUTCOMES",
     "Band",
+    "Dominated",
+    "Front",
     "Interval",
     "areas_between",
     "attribute",
@@ -42,6 +45,7 @@ __all__ = [
     "bca_bounds",
     "bca_interval",
     "change_of",
+    "dominated",
     "effects_by_class",
     "end_rounds",
     "end_values",
@@ -51,8 +55,10 @@ __all__ = [
     "horizon",
     "interval_table",
     "longest_replicates",
+    "outcomes_of",
     "paired_differences",
     "paired_effects",
+    "pareto_front",
     "replicates_needed",
     "standard_error",
     "t_interval",

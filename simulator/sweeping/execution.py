@@ -15,6 +15,7 @@ from simulator import runner
 from simulator.controls import Oracle, Organic
 from simulator.datasets import Dataset
 from simulator.files import moved_into_place
+from simulator.plain import count
 from simulator.rundir import versions, write_run
 from simulator.scenario import Scenario
 from simulator.statistics import end_values, paired_effects
@@ -67,7 +68,12 @@ class Sweeping:
                 "changed, or filterbubble was. Undo the change to go on with it, or name another folder."
             )
 
-    def play(self, workers: int | None, progress: Callable[[Cell, runner.Unit, int], None], checkpoint: float) -> bool:
+    @property
+    def progress(self) -> str:
+        """How many cells are finished, in words."""
+        return f"{sum(map(self.finished, self.sweep.cells))} of {count(len(self.sweep.cells), 'cell')} finished"
+
+    def play(self, resources: runner.Resources, progress: Callable[[Cell, runner.Unit, int], None]) -> bool:
         """Play what is left, and write the tables; return whether it was interrupted."""
         cells = [cell for cell in self.sweep.cells if not self.finished(cell)]
         jobs = list(self._jobs(cells))
@@ -83,9 +89,7 @@ class Sweeping:
             else:
                 jobs[job].store.clear()
 
-        results = runner.run(
-            jobs, workers, lambda task, round: progress(cells[task.job], task.unit, round), checkpoint, settled
-        )
+        results = runner.run(jobs, resources, lambda task, round: progress(cells[task.job], task.unit, round), settled)
         self.write()
         return any(each.interrupted for each in results)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval
 from pydantic import model_validator
+from pydantic_core import InitErrorDetails
 
 from simulator.faults import shown
 from simulator.parts import Section, problem, wrong
 from simulator.scenario import Text
-from simulator.sweeping.designs import SAMPLED, Design, Range
+from simulator.sweeping.designs import POWERS_OF_TWO, SAMPLED, SENSITIVITY, Design, Range, block_size
 
 MOST_CELLS = 10_000
 
@@ -82,7 +83,8 @@ class SweepKeys(Section):
     """What varies, and how its values are combined."""
 
     design: Design | None = None
-    """grid: each value with each; cases: those listed; latin_hypercube, sobol: `samples` points. Default: grid, or cases."""
+    """grid: each value with each; cases: those listed; latin_hypercube, sobol: `samples` points; morris, saltelli: the points
+    of Morris screening and of Sobol' indices, for `filterbubble sensitivity`. Default: grid, or cases."""
 
     axes: dict[str, Any] | None = None
     """Keys as in `--set`, each with its values or its range. A name that is no key: keys that move together."""
@@ -91,7 +93,7 @@ class SweepKeys(Section):
     """Instead of axes: mappings of keys to values, each a cell."""
 
     samples: Annotated[int, Interval(ge=1, le=MOST_CELLS)] | None = None
-    """Number of points of a design that samples; for Sobol' a power of two."""
+    """Number of points, trajectories (morris) or base samples (saltelli); for sobol and saltelli a power of two."""
 
     seed: Annotated[int, Interval(ge=0, lt=2**63)] | None = None
     """Decides the points of a design that samples. Default: the scenario's seed."""
@@ -118,11 +120,14 @@ class SweepKeys(Section):
                 faults.append(problem("sets no key", ("cases", place)))
         sampled = self.chosen in SAMPLED
         if sampled and self.samples is None:
-            faults.append(problem(f"{self.chosen!r} needs `samples`, the number of points", ("design",)))
-        if self.chosen == "sobol" and self.samples is not None and self.samples & (self.samples - 1):
+            what = {"morris": "trajectories", "saltelli": "base samples"}.get(self.chosen, "points")
+            faults.append(problem(f"{self.chosen!r} needs `samples`, the number of {what}", ("design",)))
+        if self.chosen in POWERS_OF_TWO and self.samples is not None and self.samples & (self.samples - 1):
             below = 1 << (self.samples.bit_length() - 1)
             message = f"must be a power of two, or Sobol' points are out of balance: {below} or {2 * below}"
             faults.append(problem(f"{message} (got {self.samples})", ("samples",)))
+        if self.chosen in SENSITIVITY:
+            faults += self._blocks()
         if not sampled:
             faults += [
                 problem(f"is for a design that samples, {' or '.join(SAMPLED)}; this is {self.chosen!r}", (key,))
@@ -132,6 +137,18 @@ class SweepKeys(Section):
         if faults:
             raise wrong(*faults)
         return self
+
+    def _blocks(self) -> Iterator[InitErrorDetails]:
+        """What is wrong with a design whose points belong together."""
+        if self.where is not None:
+            message = f"{self.chosen!r} compares points that belong together, which a condition would part: leave it out"
+            yield problem(message, ("where",))
+        if self.samples == 1:
+            yield problem("must be at least 2, as one sample has no interval (got 1)", ("samples",))
+        each = block_size(self.chosen, len(self.axes or {}))
+        if self.samples is not None and self.samples * each > MOST_CELLS:
+            times = f"{self.samples:,} × {each} points are {self.samples * each:,}"
+            yield problem(f"{times}; a sweep has at most {MOST_CELLS:,} cells", ("samples",))
 
     @property
     def chosen(self) -> Design:

@@ -9,6 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from simulator.faults import Fault, Loc, ScenarioError, shown
 from simulator.overrides import Changed, Override, apply, parse_override
 from simulator.own_code import make_importable
@@ -16,11 +18,11 @@ from simulator.scenario import _defaults
 from simulator.sweeping.axes import Dimension, Level, content, read_axes, read_cases
 from simulator.sweeping.cells import Cell, Combination, make_cells
 from simulator.sweeping.conditions import meet
-from simulator.sweeping.designs import SAMPLED, points
+from simulator.sweeping.designs import SAMPLED, SENSITIVITY, NeedsSALib, points
 from simulator.sweeping.keys import MOST_CELLS, FileKeys, SweepKeys
 from simulator.sweeping.labels import NotAKey, steps
 from simulator.sweeping.source import checked, fault_at, part, without
-from simulator.sweeping.sweep import Axis, Sweep
+from simulator.sweeping.sweep import Axis, Sample, Sweep
 from simulator.yaml_source import Source, read
 
 
@@ -28,17 +30,21 @@ def load_sweep(
     path: str | Path,
     overrides: Sequence[str] = (),
     seed: int | None = None,
-    replicates: int | None = None,
+    replicates: int | str | None = None,
     data: str | None = None,
     allow_code: bool = False,
+    defaults: Sequence[Override] = (),
+    changes_to_sweep: Sequence[Override] = (),
 ) -> Sweep:
     """Read and check a sweep file. All that is wrong with it is one ScenarioError.
 
     The options are those of `load_scenario` and change the scenario in every cell, before the axes do; a key that an
-    axis varies cannot be set too. `sweep.samples=64` and the like change the sweep.
+    axis varies cannot be set too. `sweep.samples=64` and the like change the sweep; so do `defaults`, before them, and
+    `changes_to_sweep`, after them.
     """
     changes = [parse_override(text) for text in overrides]
-    document = apply(read(path), [change for change in changes if change.loc[0] == "sweep"], {})
+    own = [change for change in changes if change.loc[0] == "sweep"]
+    document = apply(read(path), [*defaults, *own, *changes_to_sweep], {})
     if not isinstance(document.values, dict):
         message = f"must be a mapping of keys to values (got {shown(document.values)})"
         raise ScenarioError([*document.faults, fault_at(document, (), message)])
@@ -56,7 +62,8 @@ def load_sweep(
     except ScenarioError as error:
         placed = (fault_at(document, where[f.where], f.message, f.key) if f.where in where else f for f in error.faults)
         raise ScenarioError([*faults, *placed]) from None
-    combinations = [] if faults or keys is None else _combinations(document, keys, dimensions, base, faults)
+    sample = None if faults or keys is None else _sample(document, keys, dimensions, base, faults)
+    combinations = [] if faults or keys is None else _combinations(document, keys, dimensions, sample, faults)
     if faults:
         raise ScenarioError([*faults, *_faults_of_base(base, document, where, allow_code)])
     assert keys is not None  # else there are faults
@@ -71,6 +78,7 @@ def load_sweep(
         tuple(_axis(dimension, cells) for dimension in dimensions),
         cells,
         {"title": title, "question": question, "base": base.values, "sweep": _written(document, keys, dimensions, base)},
+        sample if keys.chosen in SENSITIVITY else None,
     )
 
 
@@ -121,6 +129,9 @@ def _sweep(document: Changed, faults: list[Fault]) -> tuple[SweepKeys | None, li
     if keys.chosen not in SAMPLED:
         message = f"is a range, and {keys.chosen!r} takes values: list them, or write `design: {' or '.join(SAMPLED)}`"
         more += [fault_at(document, axis.loc, message) for axis in dimensions if axis.range is not None]
+    if keys.chosen in SENSITIVITY:
+        message = f"has one value, and {keys.chosen!r} needs axes that vary: give it two or a range, or leave it out"
+        more += [fault_at(document, axis.loc, message) for axis in dimensions if len(axis.levels) == 1]
     faults += more
     return keys, dimensions
 
@@ -139,7 +150,7 @@ def _settings(document: Changed, head: FileKeys | None, faults: list[Fault]) -> 
     return settings, where
 
 
-def _options(start: Source, seed: int | None, replicates: int | None, data: str | None) -> list[Override]:
+def _options(start: Source, seed: int | None, replicates: int | str | None, data: str | None) -> list[Override]:
     """The options of `load_scenario` that are not `--set`."""
     if data is not None and isinstance(start.values, dict) and "data" not in start.values:
         raise ScenarioError([Fault(f"--data {data}", f"{start.name} has no `data:`: it uses no data")])
@@ -151,20 +162,35 @@ def _options(start: Source, seed: int | None, replicates: int | None, data: str 
     return [Override(f"--{name} {value}", loc, value) for name, loc, value in given if value is not None]
 
 
-def _combinations(
+def _sample(
     document: Changed, keys: SweepKeys, dimensions: Sequence[Dimension], base: Changed, faults: list[Fault]
+) -> Sample | None:
+    """The points of a design that samples, and which cell each of them is before conditions."""
+    if keys.samples is None:  # which the designs that sample require, and no other may have
+        return None
+    try:
+        shares = points(keys.chosen, len(dimensions), keys.samples, _seed(keys, base))
+    except NeedsSALib as error:
+        faults.append(fault_at(document, ("sweep", "design"), str(error)))
+        return None
+    numbers: dict[str, int] = {}
+    cells = [numbers.setdefault(content([level.value for level in _at(dimensions, row)]), len(numbers) + 1) for row in shares]
+    return Sample(shares, np.array(cells))
+
+
+def _at(dimensions: Sequence[Dimension], shares: np.ndarray) -> tuple[Level, ...]:
+    return tuple(axis.at(float(share)) for axis, share in zip(dimensions, shares, strict=True))
+
+
+def _combinations(
+    document: Changed, keys: SweepKeys, dimensions: Sequence[Dimension], sample: Sample | None, faults: list[Fault]
 ) -> list[Combination]:
     """The combinations of values that the design asks for and the conditions allow."""
     labels = [axis.label for axis in dimensions]
     levels = [axis.levels for axis in dimensions]
-    if keys.chosen == "latin_hypercube" or keys.chosen == "sobol":
-        assert keys.samples is not None  # required by these designs
-        shares = points(keys.chosen, len(dimensions), keys.samples, _seed(keys, base)).tolist()
-        unique: dict[str, tuple[Level, ...]] = {}
-        for row in shares:
-            taken = tuple(axis.at(share) for axis, share in zip(dimensions, row, strict=True))
-            unique.setdefault(content([level.value for level in taken]), taken)
-        rows = list(unique.values())
+    if sample is not None:
+        _, first = np.unique(sample.cells, return_index=True)
+        rows = [_at(dimensions, sample.shares[point]) for point in first]
     elif keys.chosen == "cases":
         rows = list(zip(*levels, strict=True))
     elif (size := prod(map(len, levels))) > MOST_CELLS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,17 @@ from simulator.report.style import Drawing, Look, house_style, looks
 from simulator.report.vocabulary import capital, difference, listing, lowered, number, signed, wording
 from simulator.sweeping.designs import SAMPLED
 from simulator.sweeping.figures import Swept, SweptAxis, heat_maps, lines, rank_correlations, rivalries, scatter, shifts
+from simulator.sweeping.tradeoff import tradeoff_figure, tradeoff_sentence, tradeoff_tables, worlds
 
 NAMED = 6  # policies, cells or flips that a sentence names one by one
+REPORT_PARTS = (Path(simulator.report.__file__).parent,)
 DESIGNS = {
     "grid": "a grid: every combination of the values",
     "cases": "a list of cases",
     "latin_hypercube": "a Latin hypercube (McKay, Beckman & Conover 1979)",
     "sobol": "scrambled Sobol' points (Sobol' 1967; Matoušek 1998)",
+    "morris": "trajectories on a grid of four places per axis (Morris 1991)",
+    "saltelli": "Saltelli's, on scrambled Sobol' points (Saltelli et al. 2010)",
 }
 TABLES = {
     "cells.csv": ("cell", "folder", "status", "error"),
@@ -60,7 +64,8 @@ def write_sweep_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for each in drawings.values() for drawing in each}
     report = folder / "report.html"
-    report.write_text(_page(folder, swept, look, drawings, pictures), encoding="utf-8")
+    text = page("sweep.html", folder, swept, _context(swept, look, drawings, pictures), REPORT_PARTS)
+    report.write_text(text, encoding="utf-8")
     return report
 
 
@@ -156,7 +161,8 @@ def answer(swept: Swept) -> list[Finding]:
             "Ranking by it:": _ranking(swept, measure),
         }
         findings += [Finding(head, text) for head, text in told.items() if text]
-    return findings
+    bargain = tradeoff_sentence(swept, worlds(swept))
+    return [*findings, *([Finding("The trade-off:", bargain)] if bargain else [])]
 
 
 def verdicts(swept: Swept, measure: str) -> pd.DataFrame:
@@ -285,45 +291,56 @@ def _p(p: float) -> str:
 def _draw(swept: Swept, look: dict[str, Look]) -> dict[str, list[Drawing]]:
     """The figures by their place in the page; a place without figures has an empty list."""
     if not swept.finished:
-        return {"along": [], "heat": [], "scatter": []}
+        return {"along": [], "heat": [], "scatter": [], "tradeoff": []}
     two = swept.manifest["design"] == "grid" and len(swept.axes) == 2 and all(len(axis.values) > 1 for axis in swept.axes)
     along = [] if swept.sampled else [lines(swept, look, axis) for axis in swept.directions if len(axis.values) > 1]
     heat = [heat_maps(swept, look, measure) for measure in swept.measures] if two else []
     cloud = [scatter(swept, look, rank_correlations(swept))] if swept.sampled else []
-    places = {"along": along, "heat": heat, "scatter": cloud}
+    places = {"along": along, "heat": heat, "scatter": cloud, "tradeoff": [tradeoff_figure(swept, look, worlds(swept))]}
     return {place: [drawing for drawing in each if drawing is not None] for place, each in places.items()}
 
 
-def _page(
-    folder: Path, swept: Swept, look: dict[str, Look], drawings: dict[str, list[Drawing]], pictures: dict[str, str]
-) -> str:
+def page(template: str, folder: Path, swept: Swept, context: Mapping[str, Any], templates: Sequence[Path] = ()) -> str:
+    """The page of a sweep, or one that extends it: what every such page tells, and `context`.
+
+    templates: folders where the template may be, beside that of sweep.html.
+    """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        loader=FileSystemLoader([*templates, Path(__file__).parent]), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     css = Path(simulator.report.__file__).with_name("report.css").read_text(encoding="utf-8")
     sources = folder / "sweep.yaml"
-    return environment.get_template("sweep.html").render(
-        css=Markup(css),
-        manifest=swept.manifest,
-        swept=swept,
-        answer=answer(swept),
-        verdicts={wording(measure): verdicts(swept, measure).set_index("arm").to_dict("index") for measure in swept.measures}
+    shared = {
+        "css": Markup(css),
+        "manifest": swept.manifest,
+        "swept": swept,
+        "cells": _cell_rows(swept),
+        "failures": swept.manifest["failures"],
+        "unfinished": len(swept.cells) - len(swept.finished),
+        "made": _made(swept),
+        "text": sources.read_text(encoding="utf-8") if sources.is_file() else "",
+    }
+    return environment.get_template(template).render({**shared, **context})
+
+
+def _context(
+    swept: Swept, look: dict[str, Look], drawings: dict[str, list[Drawing]], pictures: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "answer": answer(swept),
+        "verdicts": {wording(measure): verdicts(swept, measure).set_index("arm").to_dict("index") for measure in swept.measures}
         if swept.baseline and swept.replicates > 1 else {},
-        alpha=ALPHA,
-        lowered=lowered,
-        drawings=drawings,
-        picture=lambda drawing: inline(pictures[drawing.name], drawing),
-        swatches={arm: swatch(arm_look) for arm, arm_look in look.items()},
-        shifts=_shift_rows(swept) if swept.baseline and swept.replicates > 1 and not swept.sampled else [],
-        correlations=_correlation_rows(swept) if swept.sampled else [],
-        cells=_cell_rows(swept),
-        failures=swept.manifest["failures"],
-        unfinished=len(swept.cells) - len(swept.finished),
-        glossary=[wording(measure) for measure in swept.measures],
-        made=_made(swept),
-        text=sources.read_text(encoding="utf-8") if sources.is_file() else "",
-    )
+        "alpha": ALPHA,
+        "lowered": lowered,
+        "drawings": drawings,
+        "picture": lambda drawing: inline(pictures[drawing.name], drawing),
+        "swatches": {arm: swatch(arm_look) for arm, arm_look in look.items()},
+        "shifts": _shift_rows(swept) if swept.baseline and swept.replicates > 1 and not swept.sampled else [],
+        "correlations": _correlation_rows(swept) if swept.sampled else [],
+        "glossary": [wording(measure) for measure in swept.measures],
+        "fronts": tradeoff_tables(swept, worlds(swept)),
+    }
 
 
 def _shift_rows(swept: Swept) -> list[dict[str, str]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from simulator.sweeping.axes import content
 from simulator.sweeping.cells import Cell
 from simulator.sweeping.designs import Design, Range
@@ -29,6 +31,14 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """The points of a design for sensitivity analysis, in its order; a point that is hit twice is one cell."""
+
+    shares: np.ndarray      # (points, axes), each in [0, 1]: how far along its axis a point lies
+    cells: np.ndarray       # (points,), the number of each one's cell
+
+
+@dataclass(frozen=True)
 class Sweep:
     """Many scenarios that differ in the values of some keys.
 
@@ -44,6 +54,7 @@ class Sweep:
     axes: tuple[Axis, ...]
     cells: tuple[Cell, ...]
     document: dict[str, Any] = field(repr=False, compare=False)  # the sweep file with its options and base written in
+    sample: Sample | None = field(default=None, repr=False, compare=False)  # of a design for sensitivity analysis
 
     @cached_property
     def digest(self) -> str:

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from typer.testing import CliRunner
 
+from simulator.__main__ import app
 from simulator.report import NotARunDirectory, write_report
 from simulator.report.answers import answer
 from simulator.report.attribution import attribution, wanting
@@ -24,6 +26,7 @@ from simulator.report.evidence import ALPHA, BETA, DRIFT, GAMMA, GINI, UTILITY, 
 from simulator.report.html import verdict_cells
 from simulator.report.load import Arm, Run, load_run
 from simulator.report.maps import block_order, principal_components, project_ternary, snapshots
+from simulator.report.pages import write_pages
 from simulator.report.style import ORACLE_COLOUR, ORGANIC_COLOUR, looks
 from simulator.report.sureness import sureness
 from simulator.report.vocabulary import difference, number, signed, wording
@@ -284,7 +287,7 @@ def world(
     empty = pd.DataFrame()
     trajectory = pd.DataFrame(rows, columns=["arm", "replicate", "round", "measure", "value"])
     listed = tuple(Arm(arm, arm, arm == "oracle", False, False) for arm in arms)
-    return weigh(Run(Path(), manifest, {}, "", listed, (), trajectory, empty, empty, empty, ()))
+    return weigh(Run(Path(), manifest, {}, "", listed, (), trajectory, empty, empty, empty, empty, ()))
 
 
 def heads(evidence: Evidence) -> dict[str, str]:
@@ -518,8 +521,9 @@ def test_the_page_needs_nothing_from_outside(run: Path) -> None:
     targets = [
         v for _, a in page.tags for k in ("src", "href", "xlink:href", "srcset", "data") if (v := a.get(k))
     ]
-    assert targets
-    assert all(target.startswith(("#", "data:")) for target in targets)
+    numbers = {target for target in targets if target.startswith("figures/")}      # links for a reader: nothing is loaded
+    assert numbers == {f"figures/{file.name}" for file in (run / "figures").glob("*.csv")}
+    assert all(target.startswith(("#", "data:")) for target in targets if target not in numbers)
     assert not {"script", "link", "iframe", "object", "base"} & {
         tag for tag, attrs in page.tags if not (attrs.get("href") or "").startswith("data:")
     }
@@ -546,7 +550,7 @@ def test_ids_are_unique_and_references_point_somewhere(run: Path) -> None:
 def test_every_figure_has_files_numbers_a_caption_and_a_text_alternative(run: Path) -> None:
     figures = {file.stem for file in (run / "figures").glob("*.svg")}
     assert figures == {
-        "trajectories", "differences", "attribution", "tradeoff", "interests", "affected", "heatmaps", "concentration",
+        "trajectories", "differences", "phase", "attribution", "tradeoff", "interests", "affected", "heatmaps", "concentration",
         "training", "all_consumption", "all_exposure", "all_interests", "all_utility",
     }  # fmt: skip
     for name in figures:
@@ -705,6 +709,41 @@ def test_a_finished_run_without_numbers_is_an_error(small: dict[str, Any]) -> No
     (path / "trajectory.parquet").unlink()
     with pytest.raises(NotARunDirectory, match="has no rows"):
         write_report(path)
+
+
+# Other forms of the page ------------------------------------------------------------------------------------
+
+
+def test_markdown_has_the_sections_the_words_and_the_files_of_the_page(run: Path) -> None:
+    page = Page((run / "report.html").read_text(encoding="utf-8"))
+    (made,) = write_pages(run / "report.html", ["md"])
+    text = made.read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((figures/[^)]*)\)", text)
+    assert set(linked) == {f"figures/{file.name}" for file in (run / "figures").iterdir() if file.suffix in (".svg", ".csv")}
+    anchors = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]*)\)", text)) <= anchors
+    assert text.count("\n## ") == sum(tag == "h2" for tag, _ in page.tags)
+    assert text.count("<summary>") == text.count("</details>") == sum(tag == "summary" for tag, _ in page.tags)
+    finding = answer(weigh(load_run(run)))[1].text
+    assert finding.replace("[", "\\[").replace("]", "\\]") in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert sum(line.startswith("| sasrec frozen") for line in rows) >= 3
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({line.replace("\\|", "").count("|") for line in table.splitlines()}) == 1, table
+
+
+def test_figures_that_nobody_asked_for_are_drawn_where_markdown_links_them(small: dict[str, Any]) -> None:
+    path = write_run(**small)
+    scenario = path / "scenario.yaml"
+    scenario.write_text(scenario.read_text(encoding="utf-8") + "report: {formats: []}\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["report", str(path)])
+    assert result.exit_code == 0, result.output
+    assert not list((path / "figures").glob("*.svg"))
+    result = CliRunner().invoke(app, ["report", str(path), "--format", "md"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == f"Report: {path / 'report.md'}"
+    for file in re.findall(r"\]\((figures/[^)]*)\)", (path / "report.md").read_text(encoding="utf-8")):
+        assert (path / file).is_file(), file
 
 
 def test_unknown_formats_are_refused_before_anything_is_written(small: dict[str, Any]) -> None:

@@ -18,13 +18,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from simulator import runner
+from simulator import processes, runner
 from simulator.__main__ import app
 from simulator.model import FilterBubbleModel
 from simulator.play import play
 from simulator.rundir import write_run
 from simulator.scenario import load_scenario
 from simulator.store import InUse, State, Store
+from simulator.warmup import WarmStart
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,12 +73,12 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize(("arm", "last"), [(arm, last) for arm in range(5) for last in ((-1, 4), (0, 7))[arm % 2]])
+@pytest.mark.parametrize(("arm", "last"), [(arm, last) for arm in range(5) for last in ((0, 4), (1, 7))[arm % 2]])
 def test_a_unit_goes_on_from_its_checkpoint_as_if_nothing_had_happened(
     scenario: Path, tmp_path: Path, arm: int, last: int
 ):
     loaded = load_scenario(scenario)
-    whole = play(loaded, None, arm, 0, silent, Store(tmp_path / "whole"), every=1e9)
+    whole = play(loaded, None, arm, 0, silent, WarmStart(), Store(tmp_path / "whole"), every=1e9)
     store = Store(tmp_path / "broken")
     store.folder.mkdir(parents=True)
 
@@ -86,12 +87,12 @@ def test_a_unit_goes_on_from_its_checkpoint_as_if_nothing_had_happened(
             raise Killed
 
     with pytest.raises(Killed):
-        play(loaded, None, arm, 0, stop, store, every=0)
+        play(loaded, None, arm, 0, stop, WarmStart(), store, every=0)
     model, _ = store.model((arm, 0))
     assert model.round == last
     told: list[int] = []
-    rest = play(loaded, None, arm, 0, lambda round, values: told.append(round), store, every=0)
-    assert told == list(range(9)) if last >= 0 else told == list(range(last + 1, 9))
+    rest = play(loaded, None, arm, 0, lambda round, values: told.append(round), WarmStart(), store, every=0)
+    assert told == list(range(9))
     assert repr(rest.trajectory) == repr(whole.trajectory)
     assert rest.exposures.tolist() == whole.exposures.tolist()
     assert rest.training == whole.training
@@ -146,9 +147,9 @@ def test_a_finished_unit_is_never_played_again(scenario: Path, tmp_path: Path, m
     loaded = load_scenario(scenario)
     job = runner.Job(loaded, None, tmp_path / "run")
     job.store.open(State.of(loaded, None))
-    (first,) = runner.run([job], 1, silent)
-    monkeypatch.setattr(runner, "play", None)                   # would be an error to call
-    (again,) = runner.run([job], 1, silent)
+    (first,) = runner.run([job], runner.Resources(1), silent)
+    monkeypatch.setattr(processes, "play", None)                # would be an error to call
+    (again,) = runner.run([job], runner.Resources(1), silent)
     assert not again.failures
     assert again.trajectories == first.trajectories
     assert len(again.played) == len(runner.units(loaded))
@@ -210,25 +211,27 @@ def test_a_unit_that_breaks_down_is_told_and_the_others_go_on(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGKILL")
-def test_a_worker_that_is_killed_takes_only_its_own_unit_with_it(scenario, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("kills", "lost"), [(1, 0), (3, 1)])
+def test_a_unit_whose_process_is_killed_is_tried_once_more(scenario, tmp_path, monkeypatch, kills, lost):
     loaded = load_scenario(scenario)
     job = runner.Job(loaded, None, tmp_path / "run")
     job.store.open(State.of(loaded, None))
-    victims: list[int] = []
-    hire = runner._hire
+    hired: list[runner.Task] = []
+    hire = processes._hire
 
-    def hired(*arguments):
-        worker = hire(*arguments)
-        if not victims:
-            victims.append(worker.process.pid)
+    def hire_and_kill(stage, task):
+        worker = hire(stage, task)
+        if len(hired) < kills:                                  # two workers; the third is to play one of their units again
             os.kill(worker.process.pid, signal.SIGKILL)
+        hired.append(task)
         return worker
 
-    monkeypatch.setattr(runner, "_hire", hired)
-    (results,) = runner.run([job], 2, silent)
-    assert list(results.failures) == [(0, 0)]
-    assert "SIGKILL" in results.failures[0, 0]
-    assert len(results.played) == len(runner.units(loaded)) - 1
+    monkeypatch.setattr(processes, "_hire", hire_and_kill)
+    (results,) = runner.run([job], runner.Resources(2), silent)
+    assert len(hired) >= kills
+    assert len(results.failures) == lost
+    assert all("SIGKILL twice" in story for story in results.failures.values())
+    assert len(results.played) == len(runner.units(loaded)) - lost
 
 
 def test_a_full_disk_is_told_in_words(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -256,7 +259,7 @@ def interrupt(scenario: Path, folder: Path) -> Path:
     store = Store(folder)
     store.open(State.of(loaded, None))
     write_run(folder, loaded, None, runner.Results(), datetime.now(UTC))
-    store.finish((0, 0), play(loaded, None, 0, 0, silent, store, every=1e9))
+    store.finish((0, 0), play(loaded, None, 0, 0, silent, WarmStart(), store, every=1e9))
     model = FilterBubbleModel(loaded, loaded.policies[1], 0, None)
     model.step()
     store.keep((1, 0), model, 0.1)

@@ -19,7 +19,6 @@ from simulator.statistics import (
     PARTS,
     RESAMPLES,
     TOTAL,
-    USER_OUTCOMES,
     areas_between,
     attribute,
     band,
@@ -35,6 +34,7 @@ from simulator.statistics import (
     holm,
     interval_table,
     longest_replicates,
+    outcomes_of,
     paired_differences,
     paired_effects,
     replicates_needed,
@@ -408,20 +408,21 @@ def people(ends: dict[str, np.ndarray], start: np.ndarray, replicates: int = 1) 
 def test_effects_on_users_are_the_measures_of_a_run_user_by_user():
     rng = np.random.default_rng(0)
     start, alone, fed = (rng.dirichlet(np.full(6, 0.4), size=40) for _ in range(3))
-    found = user_effects(people({"organic": alone, "mf": fed}, start).sample(frac=1, random_state=2), "organic")
+    shuffled = outcomes_of(people({"organic": alone, "mf": fed}, start).sample(frac=1, random_state=2))
+    found = user_effects(shuffled.sample(frac=1, random_state=3), "organic").sort_values("user")
     assert set(found["arm"]) == {"mf"}
-    drifts = found[found["measure"] == "interests.drift"].sort_values("user")["value"].to_numpy()
     expected = drift(torch.from_numpy(fed), torch.from_numpy(start)) - drift(torch.from_numpy(alone), torch.from_numpy(start))
-    assert drifts == pytest.approx(expected.numpy(), abs=1e-12)
-    topics = found[found["measure"] == "interests.effective_topics"].sort_values("user")["value"].to_numpy()
-    assert topics == pytest.approx(np.exp(stats.entropy(fed, axis=1)) - np.exp(stats.entropy(alone, axis=1)), abs=1e-12)
+    assert found["drift"].to_numpy() == pytest.approx(expected.numpy(), abs=1e-12)
+    topics = np.exp(stats.entropy(fed, axis=1)) - np.exp(stats.entropy(alone, axis=1))
+    assert found["topics_at_end"].to_numpy() == pytest.approx(topics, abs=1e-12)
     assert (found["group"] == found["user"] % 2).all()
 
 
 def test_deciles_go_from_the_narrowest_to_the_broadest_in_equal_numbers():
     start = np.random.default_rng(1).dirichlet(np.full(5, 0.5), size=50)
-    found = user_effects(people({"organic": start, "mf": start}, start), "organic")
-    one = found[found["measure"] == USER_OUTCOMES[0]].assign(breadth=lambda f: stats.entropy(start, axis=1)[f["user"]])
+    found = user_effects(outcomes_of(people({"organic": start, "mf": start}, start, replicates=2)), "organic")
+    assert found.groupby(["replicate", "decile"]).size().tolist() == [5] * 20
+    one = found[found["replicate"] == 1].assign(breadth=lambda f: stats.entropy(start, axis=1)[f["user"]])
     assert one.groupby("decile").size().tolist() == [5] * 10
     by_breadth = one.sort_values("breadth")["decile"].to_numpy(dtype=int)
     assert (np.diff(by_breadth) >= 0).all()
@@ -430,10 +431,10 @@ def test_deciles_go_from_the_narrowest_to_the_broadest_in_equal_numbers():
 def test_with_one_replicate_the_interval_of_a_class_is_a_paired_t_interval_over_its_users():
     rng = np.random.default_rng(3)
     start, alone, fed = (rng.dirichlet(np.full(4, 0.7), size=30) for _ in range(3))
-    effects = user_effects(people({"organic": alone, "mf": fed}, start), "organic")
+    effects = user_effects(outcomes_of(people({"organic": alone, "mf": fed}, start)), "organic")
     table = effects_by_class(effects, "group")
     assert set(table["over"]) == {"users"}
-    row = table[(table["group"] == 1) & (table["measure"] == "interests.effective_topics")].iloc[0]
+    row = table[(table["group"] == 1) & (table["measure"] == "topics_at_end")].iloc[0]
     test = stats.ttest_rel(np.exp(stats.entropy(fed[1::2], axis=1)), np.exp(stats.entropy(alone[1::2], axis=1)))
     interval = test.confidence_interval(0.95)
     assert (row["low"], row["high"], row["n"]) == pytest.approx((interval.low, interval.high, 15))
@@ -441,8 +442,8 @@ def test_with_one_replicate_the_interval_of_a_class_is_a_paired_t_interval_over_
 
 def test_with_several_replicates_the_interval_of_a_class_is_over_replicates():
     effects = pd.DataFrame(
-        [("mf", r, u, "interests.drift", 0.1 * r + u, 0, 1) for r in range(3) for u in range(2)],
-        columns=["arm", "replicate", "user", "measure", "value", "group", "decile"],
+        [("mf", r, u, 0.1 * r + u, 0, 1) for r in range(3) for u in range(2)],
+        columns=["arm", "replicate", "user", "drift", "group", "decile"],
     )
     row = effects_by_class(effects, "decile").iloc[0]
     expected = t_interval([0.5, 0.6, 0.7])
@@ -454,12 +455,23 @@ def test_with_several_replicates_the_interval_of_a_class_is_over_replicates():
 def test_few_users_have_no_deciles_and_one_snapshot_has_no_effects():
     start = np.random.default_rng(4).dirichlet(np.ones(3), size=19)
     table = people({"organic": start, "mf": start}, start)
-    effects = user_effects(table, "organic")
+    effects = user_effects(outcomes_of(table), "organic")
     assert effects["decile"].isna().all()
     assert effects_by_class(effects, "decile").empty
-    assert (effects["value"] == 0).all()
-    assert user_effects(table[table["round"] == 0], "organic").empty
-    assert user_effects(table[table["arm"] == "mf"], "organic").empty
+    assert (effects[["drift", "topics_at_end"]] == 0).all(axis=None)
+    assert user_effects(outcomes_of(table[table["round"] == 0]), "organic").empty
+    assert user_effects(outcomes_of(table[table["arm"] == "mf"]), "organic").empty
+
+
+def test_a_user_without_an_outcome_is_left_out_of_its_mean_alone():
+    """Three users; the second took nothing under mf, so she has no diet, but she has takes."""
+    frame = pd.DataFrame({
+        "arm": ["organic"] * 3 + ["mf"] * 3, "replicate": 0, "user": [0, 1, 2] * 2, "group": "all",
+        "topics_at_start": 2.0, "diet_topics": [2.0, 3.0, 4.0, 1.0, np.nan, 2.0], "takes": [4, 4, 4, 5, 0, 6],
+    })  # fmt: skip
+    table = effects_by_class(user_effects(frame, "organic"), "group").set_index("measure")
+    assert (table.loc["diet_topics", "mean"], table.loc["diet_topics", "n"]) == (-1.5, 2)
+    assert (table.loc["takes", "mean"], table.loc["takes", "n"]) == (pytest.approx(-1 / 3), 3)
 
 
 # Attribution ------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from simulator import runner
+from simulator import processes
 from simulator.__main__ import app
 from simulator.statistics import end_values, paired_effects
 
@@ -117,13 +117,13 @@ def test_a_cell_is_the_run_of_the_same_options(sweep: Path, tmp_path: Path):
 def test_only_what_is_new_is_played(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out, played = tmp_path / "out", []
     assert command("sweep", sweep, "--out", out, "--workers", 1, "--quiet").exit_code == 0
-    play = runner.play
+    play = processes.play
 
     def counted(scenario, *arguments):
         played.append(scenario.users.drift.rate)
         return play(scenario, *arguments)
 
-    monkeypatch.setattr(runner, "play", counted)
+    monkeypatch.setattr(processes, "play", counted)
     before = numbers(out)
     assert command("sweep", sweep, "--out", out, "--workers", 1, "--quiet").exit_code == 0
     assert not played

@@ -18,6 +18,7 @@ from scipy import stats
 
 from simulator.report.evidence import ALPHA, UTILITY
 from simulator.report.load import Arm
+from simulator.report.pages import write_pages
 from simulator.report.style import house_style, looks
 from simulator.sweeping.figures import (
     comparable_cells,
@@ -354,7 +355,15 @@ def test_a_page_stands_alone_and_comes_out_the_same(grid: Path):
     html = first.decode()
     links = Links()
     links.feed(html)
-    outside = [link for link in links.found if not link.startswith(("#", "data:"))]
+    text = write_pages(page, ["md"])[0].read_text(encoding="utf-8")
+    for file in re.findall(r"\]\((figures/[^)]*)\)", text):
+        assert (grid / file).is_file(), file
+    assert text.count("![") == len(list((grid / "figures").glob("*.svg")))
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):       # two rows of headings are one here
+        assert len({line.count("|") for line in table.splitlines()}) == 1, table
+    numbers = {f"figures/{file.name}" for file in (grid / "figures").glob("*.csv")}
+    assert numbers <= set(links.found)
+    outside = [link for link in links.found if not link.startswith(("#", "data:")) and link not in numbers]
     assert outside == [f"cells/c{cell}/" for cell in range(1, 7)]
     assert {link[1:] for link in links.found if link.startswith("#") and len(link) > 1} <= set(links.ids)
     assert len(links.ids) == len(set(links.ids))

@@ -1,0 +1,51 @@
+"""The forms of a report: `report.html`, and what is made from it alone, so that no sentence is written twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator.faults import did_you_mean
+from simulator.files import moved_into_place
+from simulator.report.markdown import as_markdown
+from simulator.report.pdf import as_pdf, require_weasyprint
+
+PAGES = ("html", "md", "pdf")
+
+
+class UnknownFormat(ValueError):
+    """There is no such form of a report; the message says which there are."""
+
+
+def page_formats(asked: Sequence[str]) -> list[str]:
+    """The formats that a user names, each once and in the order of `PAGES`; ["md,pdf", "md"] → ["md", "pdf"], [] → ["html"].
+
+    `UnknownFormat` for one that there is not, `CannotPrint` where a PDF cannot be made: both before anything is drawn.
+    """
+    names = [name.strip() for text in asked for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in PAGES:
+            raise UnknownFormat(f"--format {name}: there is no such format{did_you_mean(name, PAGES)}")
+    if "pdf" in names:
+        require_weasyprint()
+    return [name for name in PAGES if name in (names or ["html"])]
+
+
+def write_pages(page: Path, formats: Sequence[str]) -> list[Path]:
+    """Make `report.md` and `report.pdf`, those of `formats`, from `report.html`; return the paths of all that were asked for.
+
+    The Markdown links the figures beside the page, as SVG where there are SVG files.
+    """
+    html = page.read_text(encoding="utf-8")
+    pages = []
+    for name in formats:
+        made = page.with_suffix(f".{name}")
+        if name != "html":
+            with moved_into_place(made) as part:
+                part.write_bytes(as_pdf(html) if name == "pdf" else _markdown(html, page.parent / "figures"))
+        pages.append(made)
+    return pages
+
+
+def _markdown(html: str, figures: Path) -> bytes:
+    return as_markdown(html, "svg" if next(figures.glob("*.svg"), None) else "png").encode()

@@ -40,6 +40,9 @@ Replicates = Annotated[
     ),
 ]
 Data = Annotated[str | None, typer.Option(metavar="PATH", help="Real data: a path, or movielens-small.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")]
+Checkpoint = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Let the scenario use your own classes (module:Class) and programs (external).")
 ]
@@ -95,10 +98,10 @@ def run(
     replicates: Replicates = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: runs/<scenario>/<time>.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    workers: Workers = None,
     ray: Ray = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, even if a run of this scenario is unfinished.")] = False,
-    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
+    checkpoint: Checkpoint = 30,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; print only the report's path.")] = False,
     allow_code: AllowCode = False,
     track: Track = None,
@@ -122,11 +125,11 @@ def sweep(
     replicates: Replicates = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sweeps/<file>.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    workers: Workers = None,
     ray: Ray = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the cells, and about how long they will take.")] = False,
-    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    checkpoint: Checkpoint = 30,
+    quiet: Quiet = False,
     allow_code: AllowCode = False,
     track: Track = None,
 ) -> None:
@@ -158,10 +161,10 @@ def assumptions(
     replicates: Replicates = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: assumptions/<file>.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    workers: Workers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the worlds, and about how long they take.")] = False,
-    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    checkpoint: Checkpoint = 30,
+    quiet: Quiet = False,
     allow_code: AllowCode = False,
 ) -> None:
     """Ask the same question under every choice model, drift model and retraining interval: where does the ranking hold?"""
@@ -186,7 +189,7 @@ def sensitivity(
         typer.Option(help="Trajectories (morris), or base samples, a power of two (sobol). Default: the file's, or 10 and 64."),
     ] = None,
     measure: Annotated[
-        list[str] | None, typer.Option(help="What the indices are of: utility.per_user. Repeatable. Default: the report's focus.")
+        list[str] | None, typer.Option(help="What the indices are of: utility.per_user. Repeatable. Default: report.focus.")
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Times that the samples are resampled for an interval.")] = 1000,
     set_: Set = None,
@@ -196,11 +199,11 @@ def sensitivity(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sensitivity/<file>-<method>.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    workers: Workers = None,
     ray: Ray = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the cells, and about how long they will take.")] = False,
-    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    checkpoint: Checkpoint = 30,
+    quiet: Quiet = False,
     allow_code: AllowCode = False,
 ) -> None:
     """Say which keys of a scenario its results depend on: Morris screening or Sobol' indices, with intervals."""
@@ -224,11 +227,11 @@ def tune(
     replicates: Replicates = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: tunes/<file>.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core that there is memory for.")] = None,
+    workers: Workers = None,
     ray: Ray = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is searched, and about how long it takes.")] = False,
-    checkpoint: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")] = 30,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is searched, and how long it takes.")] = False,
+    checkpoint: Checkpoint = 30,
+    quiet: Quiet = False,
     allow_code: AllowCode = False,
 ) -> None:
     """Find the best setting of an arm under a floor, such as the strength of a remedy that keeps 95 % of the utility."""
@@ -296,7 +299,7 @@ def evaluate(
     repeats: Annotated[int, typer.Option(min=1, help="Seeds to average over: seed, seed + 1, …")] = 1,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the numbers as JSON.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write numbers, epochs and learning curves to a folder.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
     allow_code: AllowCode = False,
 ) -> None:
     """Train policies on one part of a real log and test them on another."""

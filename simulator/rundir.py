@@ -24,7 +24,7 @@ from simulator.measures import derive
 from simulator.parts import kind_of
 from simulator.plain import plain
 from simulator.play import Played
-from simulator.runner import Results, units
+from simulator.runner import Results
 from simulator.scenario import Scenario
 from simulator.versions import installed
 

@@ -37,6 +37,8 @@ from simulator.sensitivity.study import FILE as SENSITIVITY_FILE
 from simulator.store import InUse, State
 from simulator.sweeping.report import NotASweep, write_sweep_report
 from simulator.tracking import tracked
+from simulator.tuning.report import write_tune_report
+from simulator.tuning.tuned import NotATune
 from simulator.world import load_data
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -106,7 +108,8 @@ def _play(job: runner.Job, started: datetime, resources: runner.Resources, quiet
         _err.print(f"Interrupted. What was played is in {folder}; the same command goes on from there.", markup=False)
         return INTERRUPTED
     if results.failures:
-        _err.print(f"{count(len(results.failures), 'run')} of {len(runner.units(scenario, results.replicates))} failed. The same command tries again.", markup=False)
+        everything = len(runner.units(scenario, results.replicates))
+        _err.print(f"{count(len(results.failures), 'run')} of {everything} failed. The same command tries again.", markup=False)
         return FAILED
     return 0
 
@@ -137,6 +140,7 @@ def _run(job: runner.Job, resources: runner.Resources, quiet: bool) -> runner.Re
 
 
 _PAGES = {
+    "tune.yaml": write_tune_report,
     "assumptions.json": write_assumptions_report,
     SENSITIVITY_FILE: write_sensitivity_report,
     "sweep.yaml": write_sweep_report,
@@ -152,7 +156,7 @@ def remake_report(folder: Path, formats: Sequence[str] = ()) -> int:
         page = special(folder) if special else write_report(folder, linked="md" in wanted)
         with _err.status("Making what was asked for beside the page …"):
             pages = write_pages(page, wanted)
-    except (NotARunDirectory, NotAssumptions, NotASweep, UnknownFormat, CannotPrint) as error:
+    except (NotARunDirectory, NotAssumptions, NotASweep, NotATune, UnknownFormat, CannotPrint) as error:
         return _say(error)
     except OSError as error:
         _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)

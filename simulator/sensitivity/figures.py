@@ -20,8 +20,8 @@ COLUMNS = 3  # panels beside each other
 KEY_HEIGHT = 0.27  # inches
 BAR = 0.62  # of that
 LETTERS = 24  # of a key's name
-WAYS = {1: ("rises with the key", GROUP_COLOURS[0]), -1: ("falls as the key rises", GROUP_COLOURS[4]),
-        0: ("no one direction shown", OTHER_COLOUR)}  # fmt: skip
+WAYS = {1: ("Rises with the key", GROUP_COLOURS[0]), -1: ("Falls as the key rises", GROUP_COLOURS[4]),
+        0: ("No direction shown", OTHER_COLOUR)}  # fmt: skip
 TOTAL, FIRST = GROUP_COLOURS[1], GROUP_COLOURS[2]
 
 
@@ -43,7 +43,7 @@ def tornado(study: Study, look: dict[str, Look], measure: str) -> Drawing:
                 ax.text(1.02, place, number(key.bend, 1), transform=ax.get_yaxis_transform(), va="center", fontsize=6)
         ax.text(1.02, -0.75, "σ/µ*", transform=ax.get_yaxis_transform(), va="center", fontsize=6)
     _finish(panels, f"µ*, {unit(wording(measure))}")
-    handles = [Patch(facecolor=colour, label=f"Outcome {words}") for words, colour in WAYS.values()]
+    handles = [Patch(facecolor=colour, label=words) for words, colour in WAYS.values()]
     figure.legend(handles=[*handles, *_noise_handle(study)], loc="outside upper left", ncols=4, columnspacing=1.2)
     return Drawing(
         f"tornado_{_file_name(measure)}",
@@ -157,7 +157,7 @@ def _bar(ax: Axes, place: float, found: Estimate, height: float, colour: str) ->
 
 
 def _noise(ax: Axes, place: int, key: Key) -> None:
-    if not math.isnan(key.noise):
+    if key.noise > 0:
         ax.vlines(key.noise, place - BAR / 2 - 0.08, place + BAR / 2 + 0.08, color=INK, linewidth=1.1, linestyle=(0, (1, 1)))
 
 

@@ -7,7 +7,8 @@ from simulator.report.vocabulary import NO_BREAK, difference_parts, listing, num
 from simulator.sensitivity.analysis import DIFFERENCE
 from simulator.sensitivity.study import Estimate, Key, Study
 
-NAMED = 6  # arms, or keys of one, that a sentence names one by one
+NAMED = 6  # arms of a measure, or keys of an arm, that are told one by one
+TOLD = 4  # measures
 BENDS = ((0.1, "in a straight line"), (0.5, "steadily, in one direction"), (1.0, "almost steadily, in one direction"))
 """Up to which σ/µ* a key acts how; above, it bends, turns, or depends on other keys (Garcia Sanchez et al. 2014)."""
 
@@ -15,7 +16,7 @@ BENT = "by bends, turns or interactions with other keys"
 
 
 def answer(study: Study) -> list[Finding]:
-    """An opening, then a finding for each measure."""
+    """An opening, then a finding for each arm and measure, of the first of these."""
     if not study.measures:
         needed = "trajectories" if study.method == "morris" else "base samples"
         return [Finding("", f"Fewer than two whole {needed} are there, so there is nothing to say yet.")]
@@ -25,8 +26,14 @@ def answer(study: Study) -> list[Finding]:
         else "With one replicate nothing tells what keys do from chance: an interval speaks of the choice of points alone."
     )
     findings = [Finding("", f"{_opening(study)} {chance}")]
-    findings += [Finding(f"{wording(measure).label}:", _measure(study, measure)) for measure in study.measures]
-    return findings
+    for measure in study.measures[:TOLD]:
+        head, what = wording(measure).label, outcome_words(study, measure)
+        findings += [
+            Finding(f"{head} under {arm}:", f"the {what} {_arm(study, arm, measure)}.")
+            for arm in study.arms(measure)[:NAMED]
+        ]
+    untold = [wording(measure).label for measure in study.measures[TOLD:]]
+    return [*findings, *([Finding("Below:", f"{listing(untold)}.")] if untold else [])]
 
 
 def outcome_words(study: Study, measure: str) -> str:
@@ -64,27 +71,18 @@ def _opening(study: Study) -> str:
     )
 
 
-def _measure(study: Study, measure: str) -> str:
-    arms = study.arms(measure)
-    what = outcome_words(study, measure)
-    parts = [_arm(study, arm, measure) for arm in arms[:NAMED]]
-    if (rest := len(arms) - NAMED) > 0:
-        parts.append(f"{rest} more arms in the table.")
-    return f"The {what} {'. '.join(part[:1].upper() + part[1:] if place else part for place, part in enumerate(parts))}"
-
-
 def _arm(study: Study, arm: str, measure: str) -> str:
     keys = study.keys(arm, measure)
     if not keys or all(key.size.value == 0 for key in keys):
-        return f"under {arm} does not vary over these keys"
+        return "does not vary over these keys"
     shown = [key for key in keys if key.shown]
     idle = [key.label for key in keys if not key.shown]
     if not shown:
-        return f"under {arm} is not shown to depend on any of the keys"
+        return "is not shown to depend on any of the keys"
     first, *others = shown
-    text = f"under {arm} depends {'most ' if len(keys) > 1 else ''}on {first.label} ({_told(first)})"
-    if others and others[0].size.high > first.size.low:
-        text += f", though its interval and that of {others[0].label} overlap"
+    text = f"depends {'most ' if len(keys) > 1 else ''}on {first.label} ({_told(first)})"
+    if rivals := [key.label for key in keys if key is not first and key.size.high > first.size.low]:
+        text += f", though not surely more than on {listing(rivals)}"
     if others:
         named = [f"{key.label} ({_told(key)})" for key in others[:NAMED]]
         more = [f"{len(others) - NAMED} more"] if len(others) > NAMED else []

@@ -28,12 +28,11 @@ from simulator.report.tradeoff import (
     trade_off,
 )
 from simulator.report.vocabulary import capital, unit, wording
-from simulator.statistics import Interval, t_interval
+from simulator.statistics import Interval
 from simulator.sweeping.figures import Swept, SweptAxis
 
 MOST_WORLDS = 9  # panels of a figure, and worlds that the answer names
 MOST_POINTS = 400  # of a world: with more, resampling takes longer than it tells
-MOST_CROSSES = 30  # points of a panel that still show their intervals
 COLUMNS = 3
 
 
@@ -219,27 +218,18 @@ def _panel(ax: Axes, swept: Swept, world: World, front: TradeOff, look: dict[str
     wide = world.ends[world.ends["measure"].isin((front.measure, UTILITY))].pivot(
         index="replicate", columns=["measure", "point"], values="value"
     )
+    both = (front.measure, UTILITY)
     levels = {
-        point: (_level(wide, front.measure, point), _level(wide, UTILITY, point))
+        point: tuple(Interval(float(wide[measure, point].mean()), math.nan, math.nan, 1) for measure in both)
         for point in world.settings
         if {(front.measure, point), (UTILITY, point)} <= set(wide.columns)
     }
-    crosses = len(levels) <= MOST_CROSSES
     for point, (x, y) in levels.items():
-        arm = world.settings[point].arm
-        mark(ax, *((x, y) if crosses else (_bare(x), _bare(y))), look[arm], point not in off, 4.5)
+        mark(ax, x, y, look[world.settings[point].arm], point not in off, 4.5)
     if world.strength is not None:
         for arm, points in _lines(swept, world, world.strength):
             _line(ax, [(levels[point], name) for point, name in points.items() if point in levels], look[arm])
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-
-
-def _level(wide: pd.DataFrame, measure: str, point: int) -> Interval:
-    return t_interval(wide[measure, point].dropna())
-
-
-def _bare(level: Interval) -> Interval:
-    return Interval(level.mean, math.nan, math.nan, 1)
 
 
 def _lines(swept: Swept, world: World, strength: SweptAxis) -> Iterator[tuple[str, Mapping[int, str]]]:
@@ -255,11 +245,11 @@ def _lines(swept: Swept, world: World, strength: SweptAxis) -> Iterator[tuple[st
         yield arm, {point: name for _, point, name in sorted(points)}
 
 
-def _line(ax: Axes, points: list[tuple[tuple[Interval, Interval], str]], look: Look) -> None:
+def _line(ax: Axes, points: list[tuple[tuple[Interval, ...], str]], look: Look) -> None:
     if len(points) < 2:
         return
     x, y = ([level[axis].mean for level, _ in points] for axis in (0, 1))
     ax.plot(x, y, **look.line(), linewidth=0.9)
     for place in (0, -1):
         ax.annotate(points[place][1], (x[place], y[place]), xytext=(4, 3), textcoords="offset points", fontsize=5.5,
-                    color=look.colour)  # fmt: skip
+                    color=look.colour, zorder=6)  # fmt: skip

@@ -126,7 +126,8 @@ def bargains(tuned: Tuned, look: dict[str, Look], front: TradeOff | None) -> Dra
         "tradeoff", "What the trials trade",
         f"Up is more of the floor's measure, {'right' if keys.sign > 0 else 'left'} is better in the goal. Marks of {keys.arm} "
         "are settings; crosses of the other arms are 95 % t intervals of their levels. All share their users and chance. "
-        "Hollow: another is better in both. The knee is the point of the front farthest beyond the line between its ends (Das 1999).",
+        "Hollow: another is better in both. The knee is the point of the front farthest beyond the line between its ends "
+        "(Das 1999).",
         f"Scatter chart of {wording(keys.floor.measure).label} against {wording(keys.goal).label}: {len(tried)} settings of "
         f"{keys.arm} and {len(arms)} other arms; the floor is at {number(floor)}.",
         figure, front_table(front),
@@ -172,7 +173,8 @@ def slices(tuned: Tuned, look: dict[str, Look]) -> Drawing | None:
     return Drawing(
         "slices", "What each knob does",
         "Each mark is a setting that was tried, the other knobs at what they were in it, so a cloud along one knob holds what "
-        "the others do.", f"Scatter charts of the goal and of the share kept against {', '.join(axis['label'] for axis in axes)}.",
+        "the others do.",
+        f"Scatter charts of the goal and of the share kept against {', '.join(axis['label'] for axis in axes)}.",
         figure, pd.DataFrame(rows),
     )  # fmt: skip
 
@@ -213,8 +215,8 @@ def _dot(ax: Axes, x: float, y: float, look: Look, full: bool) -> None:
 
 def _dots(look: Look) -> list[Line2D]:
     return [
-        Line2D([], [], linestyle="none", marker=look.marker, markersize=4.5, markerfacecolor=inside, markeredgecolor=look.colour,
-               label=label)
+        Line2D([], [], linestyle="none", marker=look.marker, markersize=4.5, markerfacecolor=inside,
+               markeredgecolor=look.colour, label=label)
         for label, inside in (("keeps the floor", look.colour), ("does not", "white"))
     ]  # fmt: skip
 

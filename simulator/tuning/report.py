@@ -76,10 +76,11 @@ def answer(tuned: Tuned) -> list[Finding]:
         return _unreachable(tuned, tried, rule)
     found = tuned.outcomes[tuned.best]
     assert found is not None
+    keeping = sum(outcome is not None and outcome.met for outcome in tuned.outcomes)
     most = "most" if keys.sign > 0 else "least"
     findings = [
-        Finding("", f"Of the {count(tried, 'setting')} of {keys.arm} that were tried and keep the floor, {rule}, "
-                    f"{tuned.words(tuned.best)} has the {most} {goal}.{_ends(tuned)}")
+        Finding("", f"Of {count(tried, 'setting')} of {keys.arm} that were tried, {keeping} keep{'s' if keeping == 1 else ''} "
+                    f"the floor, {rule}; of these {tuned.words(tuned.best)} has the {most} {goal}.{_ends(tuned)}")
     ]  # fmt: skip
     fresh = tuned.fresh
     if fresh is None:

@@ -352,7 +352,7 @@ def nobody() -> int:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        (f"127.0.0.1:{nobody()}", "no Ray cluster answers there"),
+        pytest.param(f"127.0.0.1:{nobody()}", "no Ray cluster answers there", id="nobody"),
         ("127.0.0.1:99999", "no Ray cluster answers there"),
         ("rubbish", "must be host:port of a Ray cluster, auto, or local"),
         ("ray://127.0.0.1:10001", "must be host:port of a Ray cluster, auto, or local"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +22,6 @@ from simulator.statistics import dominated, pareto_front
 from simulator.statistics.pareto import dominance, knee, non_dominated
 from simulator.sweeping.report import answer, load_swept, write_sweep_report
 from simulator.sweeping.tradeoff import tradeoff_figure, worlds
-from tests.simulator.test_sweep_report import write_sweep
 
 coarse = st.integers(-3, 3).map(float)  # so that ties come up
 
@@ -77,7 +79,8 @@ def test_the_share_of_a_rival_is_the_chance_that_its_resampled_mean_is_ahead():
     ahead = np.array([1, 1, 1, 1, -1, -1, -1.0])
     values = np.zeros((2, 7, 2))
     values[1, :, 0] = ahead
-    front = pareto_front(values + np.random.default_rng(0).normal(size=(1, 7, 2)))  # what a replicate has for all does not count
+    shared = np.random.default_rng(0).normal(size=(1, 7, 2))  # what a replicate has for all does not count
+    front = pareto_front(values + shared)
     wins = stats.binom(7, 4 / 7).sf(3)  # of 7 draws at least 4 are +1; there are no ties
     assert front.on_front.tolist() == [False, True]
     assert front.share == pytest.approx([1 - wins, wins], abs=4 * np.sqrt(wins * (1 - wins) / 9999))
@@ -159,27 +162,39 @@ def bargain(measure: str, arm: str, at: dict[str, float]) -> float:
     return {"organic": 0.0, "popularity": -1.0, "mf": 2 * strength, "oracle": 9.0}[arm]
 
 
-def of_policies(folder: Path, keys: dict[str, str]) -> None:
-    """Say in the manifest which keys the axes move."""
-    import json
+def write_sweep(folder: Path, axes: dict[str, tuple[str, list[Any]]]) -> Path:
+    """What a sweep leaves, of `bargain`. axes: by label, the key and its values. A replicate shifts all alike."""
+    points = [dict(zip(axes, values, strict=True)) for values in product(*(values for _, values in axes.values()))]
+    arms = ["organic", "popularity", "mf", "oracle"]
+    shift = np.random.default_rng(1).normal(size=5)
+    results = [
+        {"cell": cell, **at, "arm": arm, "replicate": r, "measure": measure, "value": bargain(measure, arm, at) + shift[r]}
+        for cell, at in enumerate(points, start=1) for arm in arms for measure in (ALPHA, UTILITY) for r in range(5)
+    ]  # fmt: skip
+    done = {"folder": "cells/x", "status": "finished", "error": ""}
+    cells = [{"cell": cell, **at, **done} for cell, at in enumerate(points, start=1)]
+    folder.mkdir()
+    pd.DataFrame(results).to_parquet(folder / "results.parquet")
+    pd.DataFrame(cells).to_csv(folder / "cells.csv", index=False)
+    manifest = {
+        "kind": "sweep", "title": "t", "question": "q", "design": "grid", "seed": 1, "arms": arms, "baseline": "organic",
+        "reference": "oracle", "failures": [],
+        "axes": [
+            {"label": label, "keys": [key], "values": values, "numeric": not isinstance(values[0], str)}
+            for label, (key, values) in axes.items()
+        ],
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
 
-    file = folder / "manifest.json"
-    manifest = json.loads(file.read_text())
-    for axis in manifest["axes"]:
-        axis["keys"] = [keys[axis["label"]]]
-    file.write_text(json.dumps(manifest))
+
+STRENGTH = "policies.mf.rerank.strength"
 
 
 def test_a_sweep_over_a_strength_has_one_front_over_arms_and_strengths(tmp_path: Path):
     strengths = [0.0, 0.3, 0.6, 1.0]
-    folder = write_sweep(tmp_path / "s", {"strength": strengths}, bargain, centred=True)
-    of_policies(folder, {"strength": "policies.mf.rerank.strength"})
+    folder = write_sweep(tmp_path / "s", {"strength": (STRENGTH, strengths)})
     swept = load_swept(folder)
-    results = swept.results
-    alone = ~results["arm"].isin(["mf"])
-    first = results[results["cell"] == 1].set_index(["arm", "measure", "replicate"])["value"]
-    keys = list(results[["arm", "measure", "replicate"]].itertuples(index=False, name=None))
-    results.loc[alone, "value"] = first.reindex(keys).to_numpy()[alone.to_numpy()]  # the axis leaves the others alone
     (world,) = worlds(swept)
     assert [setting.name for setting in world.settings.values()] == [
         "organic", "popularity", *(f"mf, strength {value:.4g}" for value in strengths), "oracle",
@@ -196,7 +211,6 @@ def test_a_sweep_over_a_strength_has_one_front_over_arms_and_strengths(tmp_path:
     lines = [line.get_xydata() for line in drawing.figure.axes[0].lines if len(line.get_xdata()) == len(strengths)]
     expected = [[bargain(measure, "mf", {"strength": value}) for measure in (ALPHA, UTILITY)] for value in strengths]
     assert any(np.ptp(line - expected, axis=0).max() < 1e-6 for line in lines)  # up to what all have in common
-    results.to_parquet(folder / "results.parquet")
     page = write_sweep_report(folder).read_text()
     assert "mf, strength 0.6" in page
     assert 'id="tradeoff"' in page
@@ -204,8 +218,7 @@ def test_a_sweep_over_a_strength_has_one_front_over_arms_and_strengths(tmp_path:
 
 
 def test_cells_of_other_worlds_are_said_not_to_be_paired(tmp_path: Path):
-    folder = write_sweep(tmp_path / "s", {"strength": [0.0, 0.5, 1.0]}, bargain)
-    of_policies(folder, {"strength": "users.drift.rate"})
+    folder = write_sweep(tmp_path / "s", {"strength": ("users.drift.rate", [0.0, 0.5, 1.0])})
     swept = load_swept(folder)
     (world,) = worlds(swept)
     assert not world.paired
@@ -215,13 +228,13 @@ def test_cells_of_other_worlds_are_said_not_to_be_paired(tmp_path: Path):
 
 
 def test_an_axis_of_the_world_makes_a_front_for_each_of_its_values(tmp_path: Path):
-    folder = write_sweep(tmp_path / "s", {"strength": [0.0, 0.6, 1.0], "rate": [0.1, 0.2]}, bargain)
-    of_policies(folder, {"strength": "policies.mf.rerank.strength", "rate": "users.drift.rate"})
+    axes = {"strength": (STRENGTH, [0.0, 0.6, 1.0]), "rate": ("users.drift.rate", [0.1, 0.2])}
+    folder = write_sweep(tmp_path / "s", axes)
     swept = load_swept(folder)
     found = worlds(swept)
     assert [world.title for world in found] == ["rate 0.1", "rate 0.2"]
     assert all(world.paired for world in found)
     (said,) = (finding.text for finding in answer(swept) if finding.head == "The trade-off:")
     assert "world by world: rate 0.1:" in said
-    words = write_sweep(tmp_path / "words", {"kind": ["a", "b"]}, bargain)
+    words = write_sweep(tmp_path / "words", {"kind": ("policies.mf.rerank.kind", ["a", "b"])})
     assert worlds(load_swept(words)) == []

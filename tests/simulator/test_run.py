@@ -15,6 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from simulator.__main__ import app
+from simulator.sweeping.loading import load_sweep
+from simulator.tuning.loading import load_tune
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,7 +109,7 @@ def test_the_log_holds_every_impression_and_interaction(run: Path):
 def test_the_same_file_and_seed_give_the_same_bytes_in_any_number_of_processes(run: Path, scenario: Path, tmp_path: Path):
     result = command("run", scenario, "--out", tmp_path / "two", "--workers", 2, "--quiet")
     assert result.exit_code == 0, result.output
-    for name in ("trajectory.parquet", "training.parquet", "users.parquet", "items.parquet"):
+    for name in ("trajectory.parquet", "training.parquet", "users.parquet", "people.parquet", "items.parquet"):
         assert (tmp_path / "two" / name).read_bytes() == (run / name).read_bytes(), name
 
 
@@ -189,8 +191,16 @@ def test_every_shipped_scenario_plays_in_small(name: str, tmp_path: Path):
 
 
 def test_all_shipped_scenarios_are_tried_here():
-    shipped = {file.stem for file in (ROOT / "scenarios").glob("*.yaml") if not file.stem.startswith("sweep_")}
+    experiments = ("sweep_", "sensitivity_", "tune_")           # of many runs; each kind is tried with its own command
+    shipped = {file.stem for file in (ROOT / "scenarios").glob("*.yaml") if not file.stem.startswith(experiments)}
     assert shipped == {"quickstart", "seven_arms", *REAL}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "scenarios").glob("*_*.yaml")), ids=lambda file: file.stem)
+def test_every_shipped_experiment_is_valid(file: Path):
+    load = {"sweep": load_sweep, "sensitivity": load_sweep, "tune": load_tune}.get(file.stem.split("_")[0])
+    if load is not None:
+        assert load(file)
 
 
 def test_help_imports_nothing_heavy():

@@ -86,7 +86,8 @@ def in_words(type: pa.DataType) -> str:
 
 
 def test_the_dictionary_has_every_table_and_column(folder: Path):
-    files = [file for place in ("run", "sweep") for suffix in ("parquet", "csv") for file in (folder / place).rglob(f"*.{suffix}")]
+    places = (folder / "run", folder / "sweep")
+    files = [file for place in places for suffix in ("parquet", "csv") for file in place.rglob(f"*.{suffix}")]
     own = [file for file in files if "cells" not in file.parts]
     assert len(own) > 8
     known = dictionary()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from simulator.sweeping.execution import NotThisSweep, Sweeping
 from simulator.sweeping.loading import load_sweep
 from simulator.sweeping.playing import play_cells
 from simulator.sweeping.sweep import Sweep
+from simulator.versions import installed
 from simulator.yaml_source import read
 
 DESIGNS = {method: design for design, method in METHODS.items()}
@@ -94,7 +96,7 @@ def write_indices(sweeping: Sweeping, design: Design, measures: Sequence[str], r
             table.to_csv(part, index=False, float_format="%.10g")
     about: dict[str, Any] = {
         "method": METHODS[design.name], "measures": list(measures), "samples": section["samples"], "resamples": resamples,
-        "seed": section["seed"],
+        "seed": section["seed"], "salib": installed("SALib"),
     }  # fmt: skip
     with moved_into_place(folder / FILE) as part:
         part.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -138,9 +140,7 @@ def _measures(sweep: Sweep, asked: Sequence[str]) -> list[str]:
             return chosen("measure", list(asked), known)
     except NoSuchName as error:
         raise ScenarioError([Fault("--measure", str(error))]) from None
-    focus: dict[str, None] = {}
-    for pattern in scenario.report.focus:
-        focus.update(dict.fromkeys(chosen("measure", pattern, known) if "*" in pattern or pattern in known else []))
+    focus = dict.fromkeys(name for pattern in scenario.report.focus for name in known if fnmatchcase(name, pattern))
     return list(focus) or known
 
 

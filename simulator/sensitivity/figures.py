@@ -20,9 +20,9 @@ COLUMNS = 3  # panels beside each other
 KEY_HEIGHT = 0.27  # inches
 BAR = 0.62  # of that
 LETTERS = 24  # of a key's name
-WAYS = {1: ("Rises with the key", GROUP_COLOURS[0]), -1: ("Falls as the key rises", GROUP_COLOURS[4]),
+WAYS = {1: ("Rises with the key", GROUP_COLOURS[1]), -1: ("Falls as the key rises", GROUP_COLOURS[4]),
         0: ("No direction shown", OTHER_COLOUR)}  # fmt: skip
-TOTAL, FIRST = GROUP_COLOURS[1], GROUP_COLOURS[2]
+TOTAL, FIRST = GROUP_COLOURS[1], GROUP_COLOURS[6]
 
 
 def draw(study: Study, look: dict[str, Look], measure: str) -> list[Drawing]:
@@ -176,7 +176,8 @@ def _ray(ax: Axes, slope: float, right: float, top: float) -> None:
     """The line on which σ/µ* is `slope`, named at its end."""
     x = min(right, top / slope)
     ax.plot([0, x], [0, slope * x], color=INK, linewidth=0.6, linestyle=(0, (1, 1.5)), zorder=1)
-    ax.annotate(f"{slope:g}", (x, slope * x), xytext=(1, 0), textcoords="offset points", fontsize=6, color=INK, va="center",
+    beside = (1, 0) if x == right else (3, -4)
+    ax.annotate(f"{slope:g}", (x, slope * x), xytext=beside, textcoords="offset points", fontsize=6, color=INK, va="center",
                 annotation_clip=False)  # fmt: skip
 
 

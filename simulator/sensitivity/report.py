@@ -119,7 +119,7 @@ def _design(study: Study) -> list[tuple[str, str]]:
     _, many = UNITS[study.method]
     points = size * (keys + (1 if study.method == "morris" else 2))
     return [
-        ("Method", "Morris screening (SALib)" if study.method == "morris" else "Sobol' indices (SALib)"),
+        ("Method", f"{'Morris screening' if study.method == 'morris' else 'Sobol’ indices'}, by SALib {about['salib']}"),
         (many.capitalize(), f"{size} of {count(keys, 'key')}: {points:,} points in {count(len(study.swept.cells), 'cell')}"),
         ("Resamples of an interval", str(about["resamples"])),
         ("Seed of design and resamples", str(about["seed"])),

@@ -97,6 +97,6 @@ def _arm(study: Study, arm: str, measure: str) -> str:
 
 def _told(key: Key) -> str:
     if key.main == "ST":
-        return f"ST {estimate(key.size)}, S1 {estimate(key.found['S1'])}"
+        return f"ST{NO_BREAK}{estimate(key.size)}, S1{NO_BREAK}{estimate(key.found['S1'])}"
     way = {1: ", up as it rises", -1: ", down as it rises", 0: ""}[key.direction]
-    return f"µ* {estimate(key.size)}{way}"
+    return f"µ*{NO_BREAK}{estimate(key.size)}{way}"

@@ -18,7 +18,7 @@ from simulator.sweeping.report import NotASweep, load_swept
 
 FILE = "sensitivity.json"
 INDICES, SPREADS = "sensitivity.csv", "variance.csv"
-ABOUT = ("method", "measures", "samples", "resamples", "seed")
+ABOUT = ("method", "measures", "samples", "resamples", "seed", "salib")
 MAIN = {"morris": "mu_star", "sobol": "ST"}
 """The index that says how much a key matters."""
 

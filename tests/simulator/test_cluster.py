@@ -182,6 +182,7 @@ def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_local_run(cluster, scenario, local, diary, received, tmp_path):
     folder, results = play(scenario, tmp_path / "run", runner.Resources(ray=cluster.address))
     assert numbers(folder) == numbers(local)
@@ -197,7 +198,8 @@ def test_the_numbers_are_those_of_the_local_run(cluster, scenario, local, diary,
     assert json.loads((local / "manifest.json").read_text())["ray"] is None
 
 
-@pytest.mark.parametrize("seen", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seen", [True, False])
 def test_a_task_whose_worker_is_killed_goes_on(
     cluster, scenario, local, diary, received, tmp_path, monkeypatch: pytest.MonkeyPatch, seen: bool
 ):
@@ -225,6 +227,7 @@ def test_a_task_whose_worker_is_killed_goes_on(
         assert repeated >= 1
 
 
+@pytest.mark.slow
 def test_a_node_that_is_lost_takes_no_work_with_it(cluster, scenario, local, diary, received, tmp_path):
     lost = cluster.add_node(**SMALL)
     third, removed = raylet(lost), []
@@ -242,6 +245,7 @@ def test_a_node_that_is_lost_takes_no_work_with_it(cluster, scenario, local, dia
     assert len({training for _, training, *_ in diary()}) == 15
 
 
+@pytest.mark.slow
 def test_a_task_that_breaks_down_is_told_and_the_others_go_on(cluster, scenario, diary, tmp_path):
     """What it raises is its own fault and final; a worker that dies may have died of anything."""
     organic, _, own = scenario.policies
@@ -283,6 +287,7 @@ def test_a_node_with_other_software_is_refused_and_plays_nothing(cluster, home, 
         cluster.remove_node(node)
 
 
+@pytest.mark.slow
 def test_a_sweep_by_the_command_is_that_of_this_machine(cluster, tmp_path):
     file = tmp_path / "sweep.yaml"
     file.write_text(

@@ -32,7 +32,9 @@ def same(printed: str, shown: str) -> bool:
 
 def _same_word(word: str, told: str) -> bool:
     numbers, expected = DECIMAL.findall(word), DECIMAL.findall(told)
-    if DECIMAL.sub("#", word) != DECIMAL.sub("#", told) or numbers and list(map(len, numbers)) != list(map(len, expected)):
+    if DECIMAL.sub("#", word) != DECIMAL.sub("#", told) or (
+        numbers and list(map(len, numbers)) != list(map(len, expected))
+    ):
         return False
     pairs = zip(DECIMAL.finditer(word), DECIMAL.finditer(told), strict=True)
     return all(abs(float(a[0]) - float(b[0])) < 1.01 * 10 ** -len(b[1]) for a, b in pairs)

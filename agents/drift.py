@@ -14,7 +14,8 @@ from annotated_types import Interval
 from torch import Tensor
 
 from agents.catalog import Catalog
-from agents.choice import Choice
+from agents.chance import Draws
+from agents.choice import Choice, Menu
 from agents.space import Space, affinity, unit
 from agents.users import Users
 
@@ -29,13 +30,16 @@ class Drifted(NamedTuple):
 
 
 class DriftModel(Protocol):
-    """Moves the interests of n users after a round. `start` gives the memory before the first round."""
+    """Moves the interests of n users after a round. `start` gives the memory before the first round.
+
+    `menu` is what was before them when they chose, `draws` are those of the round.
+    """
 
     spaces: ClassVar[tuple[Space, ...]]
 
     def start(self, interests: Tensor) -> Tensor: ...
 
-    def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted: ...
+    def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted: ...
 
 
 def _sum_taken(items: Catalog, choice: Choice) -> Tensor:
@@ -61,7 +65,7 @@ class NoDrift:
     def start(self, interests: Tensor) -> Tensor:
         return torch.zeros(len(interests), 0)
 
-    def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted:
+    def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted:
         return Drifted(users.interests, users.trace)
 
 
@@ -84,7 +88,7 @@ class Assimilation:
     def start(self, interests: Tensor) -> Tensor:
         return torch.zeros(len(interests), 0)
 
-    def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted:
+    def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted:
         target, count = _mean_taken(items, choice)
         step = self.rate * users.susceptibility[:, None]
         moved = users.interests + step * (target - users.interests)
@@ -111,7 +115,7 @@ class BiasedAssimilation:
     def start(self, interests: Tensor) -> Tensor:
         return torch.zeros(len(interests), 0)
 
-    def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted:
+    def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted:
         direction = users.interests
         for item, taken in zip(choice.items.T, choice.taken.T, strict=True):
             v = items.features[item]
@@ -142,7 +146,7 @@ class Reinforcement:
     def start(self, interests: Tensor) -> Tensor:
         return torch.ones(len(interests), 1)
 
-    def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted:
+    def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted:
         target, count = _mean_taken(items, choice)
         gain = self.rate * users.susceptibility[:, None] * count
         total = ((1 - self.forgetting) * users.trace + gain).clamp(min=1e-30)   # 0 / 0 when all is forgotten
@@ -171,7 +175,7 @@ class Satiation:
     def start(self, interests: Tensor) -> Tensor:
         return torch.zeros_like(interests)
 
-    def drift(self, users: Users, items: Catalog, choice: Choice) -> Drifted:
+    def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted:
         satiation = self.retention * (users.trace + _sum_taken(items, choice))
         # A softmax of logarithms, because the plain product can be 0 in every topic.
         weariness = self.strength * users.susceptibility[:, None] * satiation

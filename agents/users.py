@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,17 +17,19 @@ class Users:
     ids: Tensor                     # (N,) int64: what draws are keyed by
     interests: Tensor               # (N, d) float32, rows of the space: θ_u
     origin: Tensor                  # (N, d) float32: θ_u before anything happened
-    trace: Tensor                   # (N, …) float32: what the drift model remembers (propensity, satiation); see drift.py
     susceptibility: Tensor          # (N,) float32 in [0, 1]: share of the drift rate that applies to the user
     activity: Tensor                # (N,) float32 in [0, 1]: chance to be on the platform in a round
     adoption: Tensor                # (N,) float32 in [0, 1]: chance to look at the slate when on the platform
-    group: Tensor                   # (N,) int64: taste group
+    group: Tensor                   # (N,) int64: taste or demographic group
+    cohort: Tensor                  # (N,) int64: place of her cohort in the scenario
+    trace: Any = None               # what her cohort's drift model remembers (propensity, satiation …); see drift.py
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, rows: slice) -> Users:
-        return Users(*(getattr(self, field.name)[rows] for field in fields(self)))
+        columns: list[Any] = [getattr(self, field.name) for field in fields(self)]
+        return Users(*[None if column is None else column[rows] for column in columns])
 
 
 def trait(mean: float, spread: float, count: int, rng: np.random.Generator) -> Tensor:

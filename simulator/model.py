@@ -53,10 +53,10 @@ class FilterBubbleModel(mesa.Model):
         sampler = ItemSampler(self.catalog)
         self.cohorts = [
             UserCohort(
-                self, rows, self.users[rows], self.catalog, sampler, start.discovery,
-                scenario.users.choice, scenario.users.drift, scenario.users.takes,
+                self, keys.name, part, self.users[part], self.catalog, sampler, start.discovery,
+                keys.choice, keys.drift, scenario.users.takes,
             )
-            for rows in _segments(len(self.users), min(scenario.users.cohorts, len(self.users)))
+            for rows, keys in start.cohorts for part in _segments(rows, scenario.users.agents)
         ]
         for cohort in self.cohorts:
             cohort.remember(self.past.users, self.past.items)
@@ -88,7 +88,7 @@ class FilterBubbleModel(mesa.Model):
         choice = self.choose(slates, active, draws)
         self.observe(slates, choice)                                    # with the interests before they drift
         self.platform.record(self.round, slates, choice)
-        self.drift(choice)
+        self.drift(choice, draws)
 
     def choose(self, slates: Slates, active: Tensor, draws: Draws) -> Choice:
         """Every cohort acts for its users; the whole population's choice, in the order of user ids."""
@@ -98,10 +98,10 @@ class FilterBubbleModel(mesa.Model):
         ]
         return Choice(*(torch.cat(column) for column in zip(*choices, strict=True)))
 
-    def drift(self, choice: Choice) -> None:
+    def drift(self, choice: Choice, draws: Draws) -> None:
         """Every cohort's users remember what they took and change."""
         for cohort in self.cohorts:
-            cohort.drift(Choice(*(column[cohort.rows] for column in choice)))
+            cohort.drift(Choice(*(column[cohort.rows] for column in choice)), draws)
 
     def observe(self, slates: Slates, choice: Choice) -> None:
         """Measure the round, if it is one that is measured, and count it in any case."""
@@ -190,9 +190,11 @@ def _value(name: str, model: FilterBubbleModel) -> float | None:
     return model.values.get(name)
 
 
-def _segments(n_users: int, cohorts: int) -> list[slice]:
-    """Cut rows 0 … n_users − 1 into so many contiguous segments, as equal as can be."""
-    cuts = [n_users * c // cohorts for c in range(cohorts + 1)]
+def _segments(rows: slice, agents: int) -> list[slice]:
+    """Cut rows into so many contiguous segments, as equal as can be, none of them empty."""
+    size = rows.stop - rows.start
+    agents = min(agents, size)
+    cuts = [rows.start + size * part // agents for part in range(agents + 1)] if size else []
     return [slice(start, stop) for start, stop in pairwise(cuts) if stop > start]
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -100,19 +100,70 @@ class Trait(Section):
         return {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, handler(schema)]}
 
 
+InterestsPart = Annotated[Interests, OneOf(INTERESTS, "interest model", Interests)]
+ChoicePart = Annotated[ChoiceModel, OneOf(CHOICES, "choice model", ChoiceModel)]
+DriftPart = Annotated[DriftModel, OneOf(DRIFTS, "drift model", DriftModel)]
+
+
+class CohortKeys(Section):
+    """A part of the users who are unlike the others. What is left out is as `users` says."""
+
+    name: Text
+    """What the cohort is called."""
+
+    share: Annotated[float, Interval(gt=0, le=1)]
+    """Its share of the users; the shares of all cohorts sum to 1."""
+
+    group: Annotated[int, Interval(ge=0, le=MOST)] | None = None
+    """The group that its users count as, in reports and measures by group. null: their taste group."""
+
+    interests: InterestsPart | None = None
+    """What they are interested in at the start."""
+
+    choice: ChoicePart | None = None
+    """What they take from what they see."""
+
+    drift: DriftPart | None = None
+    """How their interests change."""
+
+    susceptibility: Trait | None = None
+    """Share of the drift rate that applies to them, 0 to 1."""
+
+    activity: Trait | None = None
+    """Chance that one of them is on the platform in a round, 0 to 1."""
+
+    adoption: Trait | None = None
+    """Chance that one of them looks at the slate when on the platform, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What holds for the users of one cohort."""
+
+    name: str
+    share: float                    # of the users
+    group: int | None
+    interests: Interests
+    choice: ChoiceModel
+    drift: DriftModel
+    susceptibility: Trait
+    activity: Trait
+    adoption: Trait
+
+
 class UserKeys(Section):
     """Who the users are, how they choose, and how they change."""
 
     count: Count | None = None
     """Number of users. Default: 1000; with data, all of them. With data, a count keeps the most active."""
 
-    interests: Annotated[Interests, OneOf(INTERESTS, "interest model", Interests)] = by_name("dirichlet")
+    interests: InterestsPart = by_name("dirichlet")
     """What users are interested in at the start."""
 
-    choice: Annotated[ChoiceModel, OneOf(CHOICES, "choice model", ChoiceModel)] = by_name("logit")
+    choice: ChoicePart = by_name("logit")
     """What users take from what they see."""
 
-    drift: Annotated[DriftModel, OneOf(DRIFTS, "drift model", DriftModel)] = by_name("assimilation")
+    drift: DriftPart = by_name("assimilation")
     """How interests change with what was taken."""
 
     susceptibility: Trait = Trait(mean=1.0)
@@ -127,8 +178,36 @@ class UserKeys(Section):
     takes: Annotated[int, Interval(ge=1, le=100)] = 1
     """The most items that a user takes in a round."""
 
-    cohorts: Count = 1
-    """Number of agents that the users are split over; changes nothing but speed."""
+    cohorts: Annotated[tuple[CohortKeys, ...], Strict(False)] = ()
+    """Parts of the users that are unlike each other; empty: everybody is as the keys above say."""
+
+    agents: Count = 1
+    """Number of agents that each cohort is split over; changes nothing but speed."""
+
+    @model_validator(mode="after")
+    def _cohorts_are_everybody(self) -> UserKeys:
+        names = [cohort.name for cohort in self.cohorts]
+        problems = [
+            problem(f"is the second cohort called {names[place]!r}", ("cohorts", place, "name"))
+            for place, name in enumerate(names) if name in names[:place]
+        ]
+        total = math.fsum(cohort.share for cohort in self.cohorts)
+        if self.cohorts and not math.isclose(total, 1, abs_tol=1e-6):
+            problems.append(problem(f"the shares must sum to 1 (they sum to {total:.6g})", ("cohorts",)))
+        if problems:
+            raise wrong(*problems)
+        return self
+
+    def each_cohort(self) -> tuple[Cohort, ...]:
+        """Return the cohorts, what they leave out taken from here; without any, one of everybody."""
+        parts = [field.name for field in fields(Cohort) if field.name in UserKeys.model_fields]
+
+        def filled_in(keys: CohortKeys) -> Cohort:
+            said = {part: getattr(keys, part) for part in parts}
+            values = {part: getattr(self, part) if value is None else value for part, value in said.items()}
+            return Cohort(keys.name, keys.share, keys.group, **values)
+
+        return tuple(map(filled_in, self.cohorts or (CohortKeys(name="everybody", share=1.0),)))
 
 
 class ItemKeys(Section):
@@ -455,15 +534,22 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
 
     if items.space == "sphere" and items.topics % 2:
         yield problem(f"must be even on the sphere (got {items.topics})", ("items", "topics"))
-    for key, table in (("interests", INTERESTS), ("drift", DRIFTS)):
-        part = getattr(users, key)
-        if items.space not in part.spaces:
-            where = ("users", key) if key in users.model_fields_set else ("items", "space")
-            yield problem(
-                f"{kind_of(table, part)!r} needs `items.space: {' or '.join(part.spaces)}` "
-                f"(it is {items.space}): change `users.{key}` or `items.space`",
-                where,
-            )
+    groups: list[tuple[UserKeys | CohortKeys, tuple[str | int, ...]]] = [(users, ("users",))]
+    groups += [(cohort, ("users", "cohorts", place)) for place, cohort in enumerate(users.cohorts)]
+    for keys, place_of in groups:
+        for part_key, table in (("interests", INTERESTS), ("drift", DRIFTS)):
+            part = getattr(keys, part_key)
+            if part is not None and items.space not in part.spaces:
+                yield problem(
+                    f"{kind_of(table, part)!r} needs `items.space: {' or '.join(part.spaces)}` "
+                    f"(it is {items.space}): change `{dotted((*place_of, part_key))}` or `items.space`",
+                    (*place_of, part_key) if part_key in keys.model_fields_set else ("items", "space"),
+                )
+    for place, cohort in enumerate(users.cohorts):
+        own = cohort.interests is not None and kind_of(INTERESTS, cohort.interests) == "data"
+        if cohort.interests is not None and own != (scenario.data is not None):
+            message = "without `data:` there are no histories to read" if own else "with `data:`, interests are read off it"
+            yield problem(message, ("users", "cohorts", place, "interests"))
 
     precision = scenario.precision
     if precision is not None:

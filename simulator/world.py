@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 
 from agents.catalog import Catalog, draw_catalog
 from agents.discovery import Discovery
+from agents.interests import Drawn, Interests
 from agents.users import Users, trait
 from policies.log import Interactions
 from simulator.datasets import Dataset, DatasetError, load
 from simulator.draws import Draws
-from simulator.scenario import Scenario, Trait
+from simulator.scenario import Cohort, Scenario, Trait
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Beginning:
     """The world of one replicate before its first round: the same for every arm."""
 
     users: Users
+    cohorts: list[tuple[slice, Cohort]]     # rows of each cohort, and what holds for it
     catalog: Catalog
     discovery: Discovery
     past: Interactions              # a real log, oldest first; empty in a synthetic world
@@ -46,31 +49,61 @@ def load_data(scenario: Scenario) -> Dataset | None:
 
 def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
     """Build the world of one replicate. Every draw is keyed by what it is for, so no part depends on another."""
-    catalog = _catalog(scenario, draws, data)
     keys = scenario.users
     count = len(data.user_labels) if data else keys.count
     assert count is not None                    # a scenario without data has one
+    cohorts = _cohorts(keys.each_cohort(), count)
+    if data is not None and len(cohorts) > 1:   # which real user is in which cohort is chance
+        data = data.with_users(draws("cohorts").numpy().permutation(count))
+    catalog = _catalog(scenario, draws, data)
     seen = _topic_counts(data) if data else None
-    drawn = keys.interests.draw(count, catalog.topics.shape[1], seen, draws("interests").numpy())
+
+    def draw_interests(keys: Interests, rows: slice, stream: str) -> Drawn:
+        size = len(range(*rows.indices(count)))
+        return keys.draw(size, catalog.topics.shape[1], None if seen is None else seen[rows], draws(stream).numpy())
+
+    def draw_trait(name: str) -> torch.Tensor:
+        def draw(value: Trait, rows: slice, stream: str) -> torch.Tensor:
+            return trait(value.mean, value.spread, len(range(*rows.indices(count))), draws(stream).numpy())
+
+        values = draw(getattr(keys, name), slice(None), name)
+        for rows, cohort in cohorts:            # drawn for everybody first: a cohort of its own changes nobody else
+            if getattr(cohort, name) != getattr(keys, name):
+                values[rows] = draw(getattr(cohort, name), rows, f"{name} of {cohort.name}")
+        return values
+
+    drawn = draw_interests(keys.interests, slice(None), "interests")
+    for rows, cohort in cohorts:
+        if cohort.interests != keys.interests:
+            drawn.interests[rows], drawn.group[rows] = draw_interests(cohort.interests, rows, f"interests of {cohort.name}")
     interests = torch.from_numpy(drawn.interests.astype(np.float32))
-
-    def draw_trait(name: str, value: Trait) -> torch.Tensor:
-        return trait(value.mean, value.spread, count, draws(name).numpy())
-
-    activity = draw_trait("activity", keys.activity)
+    group = torch.from_numpy(data.groups if data is not None and data.groups is not None else drawn.group).clone()
+    membership = torch.zeros(count, dtype=torch.int64)
+    for place, (rows, cohort) in enumerate(cohorts):
+        membership[rows] = place
+        if cohort.group is not None:
+            group[rows] = cohort.group
+    activity = draw_trait("activity")
     if data is not None:
         activity = activity * _relative_activity(data)
     users = Users(
         ids=torch.arange(count),
         interests=interests,
         origin=interests.clone(),
-        trace=keys.drift.start(interests),
-        susceptibility=draw_trait("susceptibility", keys.susceptibility),
+        susceptibility=draw_trait("susceptibility"),
         activity=activity,
-        adoption=draw_trait("adoption", keys.adoption),
-        group=torch.from_numpy(data.groups if data is not None and data.groups is not None else drawn.group),
+        adoption=draw_trait("adoption"),
+        group=group,
+        cohort=membership,
     )
-    return Beginning(users, catalog, Discovery(**scenario.discovery.model_dump()), _past(data))
+    return Beginning(users, cohorts, catalog, Discovery(**scenario.discovery.model_dump()), _past(data))
+
+
+def _cohorts(keys: tuple[Cohort, ...], count: int) -> list[tuple[slice, Cohort]]:
+    """Give each cohort as many of `count` rows, one after the other, as its share comes to (to the nearest row)."""
+    shares = np.cumsum([cohort.share for cohort in keys])
+    cuts = [0, *np.rint(shares / shares[-1] * count).astype(int).tolist()]
+    return [(slice(start, stop), cohort) for (start, stop), cohort in zip(pairwise(cuts), keys, strict=True)]
 
 
 def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,15 @@ class Dataset:
     @property
     def n_topics(self) -> int:
         return len(self.topic_names)
+
+    def with_users(self, order: np.ndarray) -> Dataset:
+        """Return the same log with users numbered anew: user u is who was user `order[u]`, a permutation (n_users,)."""
+        return replace(
+            self,
+            users=np.argsort(order)[self.users],
+            user_labels=tuple(self.user_labels[user] for user in order),
+            groups=None if self.groups is None else self.groups[order],
+        )
 
 
 @dataclass(frozen=True)

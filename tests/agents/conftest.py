@@ -28,11 +28,12 @@ def make_users() -> Callable[..., Users]:
             ids=torch.arange(n) + 1000,
             interests=interests,
             origin=interests.clone(),
-            trace=torch.zeros(n, 0) if trace is None else trace,
             susceptibility=torch.as_tensor(susceptibility, dtype=interests.dtype).expand(n),
             activity=torch.full((n,), activity),
             adoption=torch.full((n,), adoption),
             group=torch.zeros(n, dtype=torch.int64),
+            cohort=torch.zeros(n, dtype=torch.int64),
+            trace=trace,
         )
 
     return make

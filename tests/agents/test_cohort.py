@@ -34,7 +34,8 @@ def cohort(make_users, make_catalog, theta, features):
         users = make_users(theta.clone(), trace=drift.start(theta), **traits)
         catalog = make_catalog(features)
         return UserCohort(
-            mesa.Model(), rows, users[rows], catalog, ItemSampler(catalog), Discovery(share, 6, 0.5), choice, drift, takes
+            mesa.Model(), "everybody", rows, users[rows], catalog, ItemSampler(catalog), Discovery(share, 6, 0.5),
+            choice, drift, takes,
         )
 
     return make
@@ -51,7 +52,7 @@ def play(cohort: UserCohort, rounds: int, slates_of, active: Tensor = EVERYBODY)
     choices = []
     for t in range(1, rounds + 1):
         choices.append(cohort.choose(slates_of(t), active, active, Draws(0).at(t)))
-        cohort.drift(choices[-1])
+        cohort.drift(choices[-1], Draws(0).at(t))
     return choices
 
 

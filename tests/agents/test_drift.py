@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from agents.choice import Choice
+from agents.choice import Choice, Menu
 from agents.drift import DRIFTS, Assimilation, BiasedAssimilation, NoDrift, Reinforcement, Satiation
 from agents.space import unit
+from simulator.draws import Draws
 
 SIMPLEX = [kind for kind, model in DRIFTS.items() if "simplex" in model.spaces]
 SPHERE = [kind for kind, model in DRIFTS.items() if "sphere" in model.spaces]
@@ -42,7 +43,8 @@ def live(make_users, make_catalog, took):
         items = make_catalog(features, space)
         for rows in takes:
             choice = everybody_took(rows) if isinstance(rows, Tensor) else took(rows)
-            users.interests, users.trace = model.drift(users, items, choice)
+            menu = Menu(choice.items, torch.ones_like(choice.taken), slate_size=choice.items.shape[1])
+            users.interests, users.trace = model.drift(users, items, choice, menu, Draws(0).at(1))
             yield users
 
     return life

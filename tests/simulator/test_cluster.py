@@ -79,7 +79,7 @@ rounds: 5
 warmup: 1
 replicates: 3
 slate_size: 4
-users: {{count: 30, cohorts: 2}}
+users: {{count: 30, agents: 2}}
 items: {{count: 40, topics: 4}}
 discovery: {{awareness: 10}}
 measures: {{names: [consumption.alpha, exposure.gini]}}

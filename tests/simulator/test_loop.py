@@ -41,7 +41,7 @@ SASREC = {"kind": "sasrec", "hidden": 8, "epochs": 2}
 @pytest.mark.parametrize("policy", ["organic", "random", "popularity", "mf", SASREC, "oracle"])
 def test_one_cohort_of_n_and_n_cohorts_of_one_live_the_same_lives(policy):
     together = small([policy])
-    apart = small([policy], users={"count": 70, "cohorts": 70})
+    apart = small([policy], users={"count": 70, "agents": 70})
     assert play(together) == play(apart)
 
 
@@ -102,7 +102,7 @@ def test_without_recommender_and_drift_windowed_alpha_stays():
 
 
 def test_mesa_sees_rounds_agents_and_values():
-    scenario = small(["random"], users={"count": 70, "cohorts": 3})
+    scenario = small(["random"], users={"count": 70, "agents": 3})
     model = FilterBubbleModel(scenario, scenario.policies[0]).run()
     table = model.datacollector.get_model_vars_dataframe()
     assert table["round"].tolist() == list(range(9))

@@ -35,7 +35,7 @@ rounds: {rounds}
 warmup: 2
 replicates: 2
 slate_size: 4
-users: {{count: 60, cohorts: 3, drift: reinforcement}}
+users: {{count: 60, agents: 3, drift: reinforcement}}
 items: {{count: 60, topics: 5}}
 discovery: {{awareness: 10}}
 measures: {{names: [consumption.alpha, exposure.gini, interests.alpha]}}

@@ -26,7 +26,7 @@ policies:
 
 WORLDS = {
     "simplex": "{warmup: 2, users: {count: 40}, items: {count: 30, topics: 4}}",
-    "cohorts": "{warmup: 2, users: {count: 40, cohorts: 3, activity: 0.7, takes: 2}, items: {count: 30, topics: 4}}",
+    "cohorts": "{warmup: 2, users: {count: 40, agents: 3, activity: 0.7, takes: 2}, items: {count: 30, topics: 4}}",
     "sphere": "{warmup: 3, users: {count: 40, interests: sphere, drift: biased_assimilation}, "
     "items: {count: 30, topics: 4, space: sphere}}",
     "cold": "{warmup: 0, users: {count: 40}, items: {count: 30, topics: 4}}",

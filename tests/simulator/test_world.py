@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from agents.drift import DRIFTS
 from simulator.datasets import Dataset
 from simulator.draws import Draws
 from simulator.model import FilterBubbleModel
@@ -73,14 +72,6 @@ def test_a_world_repeats_itself_and_another_replicate_is_another_world():
 )
 def test_a_key_changes_its_own_part_of_the_world_and_no_other(section, keys, what):
     assert changed(synthetic(), synthetic(**{section: keys})) == what
-
-
-@pytest.mark.parametrize("kind", DRIFTS)
-def test_the_drift_model_starts_with_its_own_memory(kind):
-    space = DRIFTS[kind].spaces[0]
-    users = {"drift": kind, "interests": "sphere" if space == "sphere" else "dirichlet"}
-    world = synthetic(users=users, items={"space": space})
-    assert torch.equal(world.users.trace, DRIFTS[kind]().start(world.users.interests))
 
 
 # From a log: 3 users, 4 items, 2 topics, 8 interactions

@@ -28,8 +28,9 @@ class Users:
         return len(self.ids)
 
     def __getitem__(self, rows: slice) -> Users:
-        columns: list[Any] = [getattr(self, field.name) for field in fields(self)]
-        return Users(*[None if column is None else column[rows] for column in columns])
+        held = (getattr(self, field.name) for field in fields(self))
+        columns: list[Any] = [None if column is None else column[rows] for column in held]
+        return Users(*columns)
 
 
 def trait(mean: float, spread: float, count: int, rng: np.random.Generator) -> Tensor:

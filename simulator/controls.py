@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from annotated_types import Interval
 from torch import Tensor
 
 from agents.catalog import Catalog
 from agents.users import Users
 from policies.log import FeedbackLog
 from policies.ranking import rank
+from simulator.draws import Draws
 
 
 class Control:
@@ -39,7 +41,29 @@ class Oracle(Control):
     sees_truth: ClassVar[bool] = True
 
 
-CONTROLS: dict[str, type[Control]] = {"organic": Organic, "oracle": Oracle}
+@dataclass(frozen=True)
+class ABTest(Control):
+    """Each user is served by one of two other arms of the scenario, for good, by chance: a platform's own experiment.
+
+    Both policies learn from one log, in which both groups are. So what one group takes changes what the other is shown, and the
+    difference between the groups is not what deploying the one policy instead of the other would do.
+
+    Source: Kohavi, Longbotham, Sommerfield & Henne 2009 (Data Mining and Knowledge Discovery), assignment by a hash of the
+    user's id; Hudgens & Halloran 2008 (JASA), interference between units.
+    """
+
+    of: tuple[str, str]
+    """Names of the two arms, the one that is now and the one that is tried."""
+
+    share: Annotated[float, Interval(gt=0, lt=1)] = 0.5
+    """Share of the users whom the second one serves."""
+
+    def assign(self, users: Tensor, draws: Draws) -> Tensor:
+        """Return which of the two arms serves each user (N,): 0 or 1, the same in every round."""
+        return (draws.at(0)("ab_test").uniform(users) < self.share).long()
+
+
+CONTROLS: dict[str, type[Control]] = {"organic": Organic, "oracle": Oracle, "ab_test": ABTest}
 
 
 def best_unseen(users: Users, items: Catalog, rows: Tensor, k: int, log: FeedbackLog) -> tuple[Tensor, Tensor]:

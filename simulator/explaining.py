@@ -80,23 +80,25 @@ def explain(
 
 def _explained(model: FilterBubbleModel, user: int, most: int, same: bool | None) -> Explained:
     """Open the next round as `FilterBubbleModel.step` does, up to the slates, and look at one."""
-    platform, policy = model.platform, model.platform.policy
-    if not isinstance(policy, Policy):
-        raise CannotExplain(f"the arm {platform.arm.name!r} is a control: nothing was learnt that could be explained")
+    platform = model.platform
     if not 0 <= user < len(model.users):
         raise CannotExplain(f"--user {user}: users are numbered 0 to {len(model.users) - 1}")
+    recommender = platform.recommenders[int(platform.served_by[user])]
+    policy, explore = recommender.policy, recommender.arm.explore
+    if not isinstance(policy, Policy):
+        raise CannotExplain(f"the arm {recommender.arm.name!r} is a control: nothing was learnt that could be explained")
     model.round += 1
     draws, asked = model.draws.at(model.round), torch.tensor([user])
     if not (draws("active").uniform(asked) < model.users.activity[asked]).item():
         raise CannotExplain(f"user {user} was not on the platform in round {model.round}: she got no slate")
     platform.retrain(model.round, draws)
-    retrieved, shown = (row[0].tolist() for row in platform.stages(asked, draws, platform.arm.explore))
-    unexplored = platform.stages(asked, draws, None).shown[0].tolist()
+    retrieved, shown = (row[0].tolist() for row in platform.stages(asked, draws, explore, recommender))
+    unexplored = platform.stages(asked, draws, None, recommender).shown[0].tolist()
     known = not policy.unknown(asked, platform.log).item()
     why = policy.explain(user, torch.tensor(shown), platform.log)
-    assert platform.trained_in is not None
+    assert recommender.trained_in is not None
     return Explained(
-        platform.arm.name, type(policy).__name__, user, model.round, platform.trained_in, known, why.method, why.of,
+        platform.arm.name, type(policy).__name__, user, model.round, recommender.trained_in, known, why.method, why.of,
         tuple(
             Place(item, _title(model, item), _stage(item, retrieved, unexplored), *_reasons(model, why, row, most))
             for row, item in enumerate(shown)

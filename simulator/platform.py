@@ -1,8 +1,7 @@
-"""The platform: where the two sides meet. It holds the policy, its log and its retraining calendar."""
+"""The platform: where the two sides meet. It holds the log, and the policy or policies that decide what users see."""
 
 from __future__ import annotations
 
-import copy
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,19 +14,15 @@ from agents.choice import Choice
 from policies.base import Policy
 from policies.candidates import Explorer
 from policies.log import FeedbackLog, ItemData
-from policies.pipeline import Stages, recommend
+from policies.pipeline import Stages
 from policies.validation import Epoch
-from simulator.controls import Control, Oracle, best_unseen
+from simulator.controls import ABTest, Control, Oracle, best_unseen
 from simulator.draws import Draws
+from simulator.recommender import OPENING, Recommender
 from simulator.scenario import Arm
-from simulator.threads import one_thread
 
 if TYPE_CHECKING:
     from simulator.model import FilterBubbleModel
-
-
-OPENING = 1
-"""The first round in which the platform recommends; the rounds before are the warm-up."""
 
 
 class Slates(NamedTuple):
@@ -38,72 +33,86 @@ class Slates(NamedTuple):
 
 
 class Platform(mesa.Agent):
-    """Records what users do and decides what they see, by one arm's policy."""
+    """Records what users do and decides what they see, by one arm's policy, or by two in an A/B test."""
 
     def __init__(self, model: FilterBubbleModel, arm: Arm, slate_size: int, log: FeedbackLog):
         super().__init__(model)
-        self.employ(arm)
         self.slate_size = slate_size
         self.log = log
         self.items = ItemData(model.catalog.topics, similarity_features(model.catalog), model.catalog.titles)
-        self.training: list[tuple[int, Epoch]] = []     # (round, epoch)
+        self.training: list[tuple[int, Epoch]] = []     # (round, epoch); of an A/B test none: two policies learn at a time
         self.training_seconds = 0.0
-        self.trained_in: int | None = None              # round of the newest training
+        self.employ(arm)
 
     def employ(self, arm: Arm) -> None:
-        """Let this arm's policy decide from now on."""
+        """Let this arm decide from now on."""
         self.arm = arm
-        self.policy = copy.deepcopy(arm.policy)         # the scenario's own stays unfitted
+        self.put_to_work(arm)
+
+    def put_to_work(self, arm: Arm) -> None:
+        """Let this arm's policy, untrained as yet, decide what users see; the platform goes on under the name it has."""
+        users = self.model.users
+        if isinstance(arm.policy, ABTest):
+            self.recommenders = [Recommender(self._arm_called(name)) for name in arm.policy.of]
+            self.served_by = arm.policy.assign(users.ids, self.model.draws)
+        else:
+            self.recommenders = [Recommender(arm)]
+            self.served_by = torch.zeros(len(users), dtype=torch.int64)
+
+    def _arm_called(self, name: str) -> Arm:
+        return next(arm for arm in self.model.scenario.policies if arm.name == name)
+
+    @property
+    def policy(self) -> Policy | Control:
+        """The policy that serves everybody; in an A/B test that of the first arm."""
+        return self.recommenders[0].policy
+
+    @property
+    def trained_in(self) -> int | None:
+        """The round of the newest training."""
+        return max((each.trained_in for each in self.recommenders if each.trained_in is not None), default=None)
 
     @property
     def recommends(self) -> bool:
-        """Does this arm have a recommender at all?"""
-        return isinstance(self.policy, Policy | Oracle)
+        """Is anybody shown anything?"""
+        return any(each.recommends for each in self.recommenders)
 
     def retrain(self, round: int, draws: Draws) -> None:
-        """Fit the policy on what was recorded before this round, or in the newest rounds before it, if it is due."""
-        if not isinstance(self.policy, Policy) or not self._due(round):
-            return
-        started = time.perf_counter()
-        window = self.arm.train_window
-        log = self.log if window is None else self.log.since(round - window)
-        with one_thread():
-            self.policy.fit(
-                log, self.items, draws("train").generator(), k=self.slate_size, since=self.trained_in
-            )
-        self.training_seconds += time.perf_counter() - started
-        self.training += [(round, epoch) for epoch in self.policy.training_]
-        self.trained_in = round
-
-    def _due(self, round: int) -> bool:
-        if self.trained_in is None:
-            return round >= OPENING
-        return not self.arm.frozen and round - self.trained_in >= self.arm.retrain_every
+        """Fit every policy that is due."""
+        for recommender in self.recommenders:
+            if recommender.due(round):
+                started = time.perf_counter()
+                epochs = recommender.fit(round, self.log, self.items, self.slate_size, draws)
+                self.training_seconds += time.perf_counter() - started
+                if len(self.recommenders) == 1:
+                    self.training += [(round, epoch) for epoch in epochs]
 
     def recommend(self, active: Tensor, draws: Draws) -> Slates:
         """Give each active user (N,) a slate of unseen items, or nobody one."""
         n = len(active)
         if not self.recommends or self.model.round < OPENING:
             return Slates(torch.zeros(n, 0, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
-        users = active.nonzero()[:, 0]
-        slates = torch.zeros(n, self.slate_size, dtype=torch.int64)
-        slates[users] = self._rank(users, draws)
-        return Slates(slates, active)
+        slates, shown = torch.zeros(n, self.slate_size, dtype=torch.int64), torch.zeros(n, dtype=torch.bool)
+        for place, recommender in enumerate(self.recommenders):
+            served = active & (self.served_by == place)
+            if recommender.recommends:
+                users = served.nonzero()[:, 0]
+                slates[users] = self._rank(recommender, users, draws)
+                shown |= served
+        return Slates(slates, shown)
 
-    def _rank(self, users: Tensor, draws: Draws) -> Tensor:
-        if isinstance(self.policy, Control):
+    def _rank(self, recommender: Recommender, users: Tensor, draws: Draws) -> Tensor:
+        if isinstance(recommender.policy, Oracle):
             return best_unseen(self.model.users, self.model.catalog, users, self.slate_size, self.log)[0]
-        return self.stages(users, draws, self.arm.explore).shown
+        return self.stages(users, draws, recommender.arm.explore, recommender).shown
 
-    def stages(self, users: Tensor, draws: Draws, explore: Explorer | None) -> Stages:
-        """Return what the policy retrieves for users (n,) and what re-ranking and, if given, exploration make of it."""
-        assert isinstance(self.policy, Policy)
-        boost = self.arm.popularity_boost
-        bias = boost * torch.log1p(self.policy.popularity_) if boost else None
-        return recommend(
-            self.policy, users, self.slate_size, self.log, self.items, draws("slate"), draws("explore"), bias,
-            self.arm.rerank, explore,
-        )
+    def stages(self, users: Tensor, draws: Draws, explore: Explorer | None, recommender: Recommender | None = None) -> Stages:
+        """Return what a policy retrieves for users (n,) and what re-ranking and, if given, exploration make of it.
+
+        `recommender`: the one that is asked; by default the first.
+        """
+        asked = recommender or self.recommenders[0]
+        return asked.stages(users, self.slate_size, self.log, self.items, draws, explore)
 
     def record(self, round: int, slates: Slates, choice: Choice) -> None:
         """Append this round's impressions and interactions to the log."""

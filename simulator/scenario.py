@@ -35,9 +35,9 @@ from policies.base import Policy
 from policies.candidates import Explorer, Reranker
 from policies.explore import EXPLORERS
 from policies.rerank import RERANKERS
-from simulator.controls import CONTROLS, Control
+from simulator.controls import CONTROLS, ABTest, Control
 from simulator.docs import MOST
-from simulator.faults import Fault, ScenarioError, dotted, shown
+from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
 from simulator.measures import select
 from simulator.overrides import Override, apply, parse_override
 from simulator.own_code import make_importable
@@ -360,6 +360,18 @@ def _comparable(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
     if twice:
         message = "is the second arm called {!r}; give it another `name:`"
         raise wrong(*(problem(message.format(names[place]), (place,)) for place in twice))
+    problems = []
+    for place, arm in enumerate(arms):
+        for side, name in enumerate(arm.policy.of if isinstance(arm.policy, ABTest) else ()):
+            if name not in names:
+                message = f"there is no arm {name!r}{did_you_mean(name, names)}"
+            elif isinstance(arms[names.index(name)].policy, ABTest):
+                message = f"{name!r} is an A/B test itself"
+            else:
+                continue
+            problems.append(problem(message, (place, "of", side)))
+    if problems:
+        raise wrong(*problems)
     return arms
 
 

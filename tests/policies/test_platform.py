@@ -176,7 +176,7 @@ def test_no_policy_knows_interests_and_the_oracle_does(kind):
             for cohort in model.cohorts:
                 cohort.users.interests.copy_(cohort.users.interests.flip(0).clone())
             model.users.interests.copy_(model.cohorts[0].users.interests)
-        model.platform.arm = Arm(kind, model.platform.arm.policy, retrain_every=1)
+        model.platform.recommenders[0].arm = Arm(kind, model.platform.arm.policy, retrain_every=1)
         model.round += 1
         model.platform.retrain(model.round, model.draws.at(model.round))
         slates.append(model.platform.recommend(torch.ones(80, dtype=torch.bool), model.draws.at(model.round)).items)

@@ -1,0 +1,69 @@
+"""One arm's policy at work: fitted when it is due, asked for slates."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from policies.base import Policy
+from policies.candidates import Explorer
+from policies.log import FeedbackLog, ItemData
+from policies.pipeline import Stages, recommend
+from policies.validation import Epoch
+from simulator.controls import Oracle
+from simulator.draws import Draws
+from simulator.scenario import Arm
+from simulator.threads import one_thread
+
+OPENING = 1
+"""The first round in which anybody is recommended anything; the rounds before are the warm-up."""
+
+
+class Recommender:
+    """Holds a policy, as configured by an arm, and its retraining calendar."""
+
+    def __init__(self, arm: Arm):
+        self.arm = arm
+        self.policy = copy.deepcopy(arm.policy)         # the scenario's own stays unfitted
+        self.trained_in: int | None = None              # round of the newest training
+
+    @property
+    def recommends(self) -> bool:
+        """Does this arm show anybody anything?"""
+        return isinstance(self.policy, Policy | Oracle)
+
+    def due(self, round: int) -> bool:
+        """Is there a policy that is to be fitted now?"""
+        if not isinstance(self.policy, Policy):
+            return False
+        if self.trained_in is None:
+            return round >= OPENING
+        return not self.arm.frozen and round - self.trained_in >= self.arm.retrain_every
+
+    def fit(self, round: int, log: FeedbackLog, items: ItemData, slate_size: int, draws: Draws) -> list[Epoch]:
+        """Fit the policy on what was recorded before this round, or in the newest rounds before it."""
+        assert isinstance(self.policy, Policy)
+        window = self.arm.train_window
+        known = log if window is None else log.since(round - window)
+        with one_thread():
+            self.policy.fit(known, items, draws("train").generator(), k=slate_size, since=self.trained_in)
+        self.trained_in = round
+        return self.policy.training_
+
+    def stages(
+        self, users: Tensor, k: int, log: FeedbackLog, items: ItemData, draws: Draws, explore: Explorer | None,
+        bias: Tensor | None = None,
+    ) -> Stages:
+        """Return what the policy retrieves for users (n,) and what re-ranking and, if given, exploration make of it.
+
+        `bias` (M,) is added to the scores.
+        """
+        assert isinstance(self.policy, Policy)
+        if self.arm.popularity_boost:
+            boost = self.arm.popularity_boost * torch.log1p(self.policy.popularity_)
+            bias = boost if bias is None else bias + boost
+        return recommend(
+            self.policy, users, k, log, items, draws("slate"), draws("explore"), bias, self.arm.rerank, explore
+        )

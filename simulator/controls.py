@@ -58,6 +58,10 @@ class ABTest(Control):
     share: Annotated[float, Interval(gt=0, lt=1)] = 0.5
     """Share of the users whom the second one serves."""
 
+    def __post_init__(self) -> None:
+        if len(set(self.of)) < len(self.of):
+            raise ValueError(f"both are {self.of[0]!r}: name two arms; for the same policy twice, give one another name")
+
     def assign(self, users: Tensor, draws: Draws) -> Tensor:
         """Return which of the two arms serves each user (N,): 0 or 1, the same in every round."""
         return (draws.at(0)("ab_test").uniform(users) < self.share).long()

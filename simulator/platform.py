@@ -62,6 +62,13 @@ class Platform(mesa.Agent):
     def _arm_called(self, name: str) -> Arm:
         return next(arm for arm in self.model.scenario.policies if arm.name == name)
 
+    def servants(self) -> list[str]:
+        """Return the name of the arm whose policy serves each user (N,): in an A/B test one of the two, else the platform's."""
+        if len(self.recommenders) == 1:
+            return [self.arm.name] * len(self.served_by)
+        names = [each.arm.name for each in self.recommenders]
+        return [names[place] for place in self.served_by.tolist()]
+
     @property
     def policy(self) -> Policy | Control:
         """The policy that serves everybody; in an A/B test that of the first arm."""

@@ -36,6 +36,7 @@ class Played:
     snapshots: list[tuple[int, np.ndarray]]         # (round, interests (N, T) float32)
     group: np.ndarray                               # (N,) int64
     people: dict[str, np.ndarray]                   # what became of each user: see `Tally.outcomes`
+    served_by: list[str]                            # the arm whose policy served each user
     main_topic: np.ndarray                          # (M,) int64
     titles: tuple[str, ...] | None
     topic_names: tuple[str, ...]
@@ -78,6 +79,7 @@ def play(
             snapshots=[(round, interests.numpy()) for round, interests in model.snapshots] if keep_users else [],
             group=model.users.group.numpy(),
             people=model.tally.outcomes(start=model.snapshots[0][1], end=model.snapshots[-1][1]),
+            served_by=model.platform.servants(),
             main_topic=topics.argmax(1).numpy(),
             titles=tuple(model.catalog.titles) if model.catalog.titles else None,
             topic_names=topic_names(model),

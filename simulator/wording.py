@@ -33,7 +33,7 @@ def _in_document(values: Any, error: ErrorDetails) -> Loc:
     loc: tuple[Any, ...] = error["loc"]
     for depth, step in enumerate(loc):
         in_mapping = isinstance(values, dict) and step in values
-        in_list = isinstance(values, list) and isinstance(step, int)
+        in_list = isinstance(values, list) and isinstance(step, int) and step < len(values)
         if not (in_mapping or in_list):
             lacking = error["type"] == "missing" and depth == len(loc) - 1
             return loc if lacking else loc[:depth]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from simulator.report.abtest import ab_tests
 from simulator.report.affected import who_is_affected
 from simulator.report.attribution import attribution, attribution_bars
 from simulator.report.concentration import item_concentration
@@ -68,6 +69,7 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
         "interests": interest_map(evidence, look, seen),
         "heatmaps": interest_heat_maps(evidence, look, seen),
         "affected": who_is_affected(evidence, look),
+        "abtest": ab_tests(evidence, look),
         "concentration": item_concentration(evidence, look),
         "training": learning_curves(evidence.run.training, [arm.name for arm in evidence.run.arms], look),
         "all": family_trajectories(evidence, look),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from simulator.statistics.area import areas_between
 from simulator.statistics.attribution import PARTS, TOTAL, attribute, change_of, frozen_twins
 from simulator.statistics.bands import Band, band, band_table
+from simulator.statistics.experiment import BIAS, EFFECT, ESTIMATE, against_the_truth
 from simulator.statistics.heterogeneity import USER_OUTCOMES, effects_by_class, outcomes_of, user_effects
 from simulator.statistics.intervals import (
     CONFIDENCE,
@@ -28,8 +29,11 @@ from simulator.statistics.precision import enough, replicates_needed, standard_e
 from simulator.statistics.windows import end_rounds, end_values, horizon, longest_replicates
 
 __all__ = [
+    "BIAS",
     "CONFIDENCE",
+    "EFFECT",
     "ENOUGH_TO_RESAMPLE",
+    "ESTIMATE",
     "PARTS",
     "RESAMPLES",
     "TOTAL",
@@ -38,6 +42,7 @@ __all__ = [
     "Dominated",
     "Front",
     "Interval",
+    "against_the_truth",
     "areas_between",
     "attribute",
     "band",

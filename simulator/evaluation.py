@@ -17,13 +17,14 @@ from policies.base import Policy
 from policies.log import FeedbackLog, ItemData
 from policies.pipeline import recommend
 from policies.validation import Epoch, HeldOut, accuracy
+from simulator.arms import Arm
 from simulator.datasets import Dataset
 from simulator.datasets.splits import SPLITS
 from simulator.draws import Draws
 from simulator.faults import Fault, ScenarioError, did_you_mean
 from simulator.measures.catalogue import coverage, gini, self_information
 from simulator.overrides import Override, parse_override
-from simulator.scenario import Arm, Scenario, check
+from simulator.scenario import Scenario, check
 from simulator.threads import one_thread
 from simulator.yaml_source import parse, read
 

@@ -18,12 +18,13 @@ from agents.interests import INTERESTS
 from policies import POLICIES
 from policies.explore import EXPLORERS
 from policies.rerank import RERANKERS
+from simulator.arms import Arm, OneArm
 from simulator.controls import CONTROLS
 from simulator.faults import Fault, Loc, ScenarioError, dotted
 from simulator.overrides import Override, parse_override
 from simulator.own_code import OPTION, make_importable, name_of
 from simulator.parts import kind_of, own_keys
-from simulator.scenario import Arm, OneArm, Scenario, check
+from simulator.scenario import Scenario, check
 from simulator.sweeping import Sweep, load_sweep
 from simulator.yaml_source import Source, parse, read, write
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from policies import POLICIES
 from policies.base import Policy
+from simulator.arms import Arm
 from simulator.controls import CONTROLS
 from simulator.datasets import Dataset
 from simulator.docs import summary
 from simulator.parts import kind_of
-from simulator.scenario import Arm, Scenario, Trait
+from simulator.scenario import Scenario, Trait
 
 
 def plain(scenario: Scenario, data: Dataset | None) -> list[str]:

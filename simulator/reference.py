@@ -11,12 +11,13 @@ from agents.interests import INTERESTS
 from policies import POLICIES
 from policies.explore import EXPLORERS
 from policies.rerank import RERANKERS
+from simulator.arms import OneArm
 from simulator.controls import CONTROLS
 from simulator.docs import PartDoc, document
 from simulator.faults import did_you_mean
 from simulator.measures import DERIVED, MEASURES
 from simulator.parts import OneOf, Section
-from simulator.scenario import OneArm, Scenario
+from simulator.scenario import Scenario
 
 PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "policies": (OneArm(), dict(POLICIES)),

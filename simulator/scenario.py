@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Interval, MinLen
+from annotated_types import Interval
 from pydantic import (
     AfterValidator,
     Field,
@@ -26,41 +26,31 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails
 
+from agents.catalog import Mixture
 from agents.choice import CHOICES, ChoiceModel
 from agents.drift import DRIFTS, DriftModel
 from agents.interests import INTERESTS, Interests
 from agents.space import Space
-from policies import POLICIES
 from policies.base import Policy
-from policies.candidates import Explorer, Reranker
-from policies.explore import EXPLORERS
-from policies.rerank import RERANKERS
-from simulator.controls import CONTROLS, ABTest, Control
+from simulator.arms import Arm, OneArm, comparable
 from simulator.docs import MOST
-from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
+from simulator.faults import Fault, ScenarioError, dotted, shown
+from simulator.item_keys import AttributeKeys
 from simulator.measures import select
 from simulator.overrides import Override, apply, parse_override
 from simulator.own_code import make_importable
 from simulator.parts import (
     ALLOW_CODE,
     OneOf,
-    PartKeys,
     Section,
     by_name,
-    instance,
     kind_of,
-    model_of,
-    own_keys,
     problem,
     wrong,
 )
+from simulator.ranges import Count, NonNegative, Text, UnitInterval, at_least_one
 from simulator.wording import faults_in
 from simulator.yaml_source import Source, read, write
-
-UnitInterval = Annotated[float, Interval(ge=0, le=1)]
-NonNegative = Annotated[float, Interval(ge=0)]
-Count = Annotated[int, Interval(ge=1, le=MOST)]
-Text = Annotated[str, MinLen(1)]
 
 AUTO = "auto"
 
@@ -222,8 +212,13 @@ class ItemKeys(Section):
     concentration: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.02
     """Dirichlet concentration per topic of an item; small = items of one topic, large = of all topics."""
 
+    mixture: Mixture = "dirichlet"
+    """dirichlet: topics are drawn, as mixed as `concentration` says; one_hot: item j is about topic j mod `topics` alone, so that
+    with as many topics as items each item is a topic of its own."""
+
     space: Space = "simplex"
-    """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel."""
+    """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel; values: items are mixtures,
+    interests are what each topic is worth to the user, any number."""
 
     affinity: Literal["dot", "cosine"] = "dot"
     """What a user likes: dot, the share of her interests that an item meets, θ·z; cosine, θ·z / (‖θ‖ ‖z‖), for which an item of
@@ -237,6 +232,9 @@ class ItemKeys(Section):
 
     creators: Count = 50
     """Number of creators that the items are by."""
+
+    attributes: AttributeKeys = AttributeKeys()
+    """What items carry beside their topics, for measures of normative diversity: activation, voice, viewpoint."""
 
 
 class DiscoveryKeys(Section):
@@ -265,116 +263,6 @@ class DataKeys(Section):
     """Ratings below this do not count as interactions, in stars."""
 
 
-RERANK = OneOf(RERANKERS, "reranker", Reranker)
-EXPLORE = OneOf(EXPLORERS, "explorer", Explorer)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One side of the comparison: a policy, or a control, and how the platform runs it."""
-
-    name: str
-    policy: Policy | Control  # as configured, not yet fitted
-    frozen: bool = False
-    retrain_every: int = 5  # rounds
-    popularity_boost: float = 0.0
-    rerank: Reranker | None = None
-    explore: Explorer | None = None
-    train_window: int | None = None  # rounds
-
-
-class ControlKeys(PartKeys):
-    """The keys that every arm has."""
-
-    name: Text | None = None
-    """Label of the arm. Default: its kind."""
-
-
-class PolicyKeys(ControlKeys):
-    """The keys that every policy has beside its own."""
-
-    frozen: bool = False
-    """Fit once, after the warm-up, and never again."""
-
-    retrain_every: Count = 5
-    """Rounds from one fit to the next."""
-
-    train_window: Count | None = None
-    """Newest rounds of the log that a fit learns from; null = all of it. What was taken before is still not shown again."""
-
-    popularity_boost: Annotated[float, Interval(ge=-1e6, le=1e6)] = 0.0
-    """β: adds β · log(1 + popularity) to the scores; a positive control for popularity bias."""
-
-    rerank: Annotated[Reranker, RERANK] | None = None
-    """Puts the best-scored items in another order."""
-
-    explore: Annotated[Explorer, EXPLORE] | None = None
-    """Shows some items not because they are best but to learn about them."""
-
-
-class OneArm(OneOf):
-    """Annotates an arm: the name of a policy or control, or a mapping with `kind`."""
-
-    def __init__(self) -> None:
-        super().__init__({**POLICIES, **CONTROLS}, "policy", Policy)
-
-    def made(self, value: Any) -> bool:
-        return isinstance(value, Arm)
-
-    def model(self, kind: str) -> type[PartKeys]:
-        return model_of(kind, self.part(kind), ControlKeys if kind in CONTROLS else PolicyKeys)
-
-    def build(self, keys: Any) -> Arm:
-        name, part = keys.name or keys.kind, instance(self.part(keys.kind), keys)
-        if keys.kind in CONTROLS:
-            return Arm(name, part)
-        return Arm(
-            name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window
-        )
-
-    def dump(self, value: Arm) -> dict[str, Any]:
-        kind = kind_of(self.table, value.policy)
-        keys: dict[str, Any] = {"kind": kind, "name": value.name}
-        if kind not in CONTROLS:
-            keys |= {
-                "frozen": value.frozen,
-                "retrain_every": value.retrain_every,
-                "train_window": value.train_window,
-                "popularity_boost": value.popularity_boost,
-                "rerank": value.rerank and RERANK.dump(value.rerank),
-                "explore": value.explore and EXPLORE.dump(value.explore),
-            }
-        return keys | own_keys(value.policy)
-
-
-def _at_least_one(entries: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not entries:
-        raise wrong(problem("must have at least one entry"))
-    return entries
-
-
-def _comparable(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
-    _at_least_one(arms)
-    names = [arm.name for arm in arms]
-    twice = [place for place, name in enumerate(names) if name in names[:place]]
-    if twice:
-        message = "is the second arm called {!r}; give it another `name:`"
-        raise wrong(*(problem(message.format(names[place]), (place,)) for place in twice))
-    problems = []
-    for place, arm in enumerate(arms):
-        for side, name in enumerate(arm.policy.of if isinstance(arm.policy, ABTest) else ()):
-            if name not in names:
-                message = f"there is no arm {name!r}{did_you_mean(name, names)}"
-            elif isinstance(arms[names.index(name)].policy, ABTest):
-                message = f"{name!r} is an A/B test itself"
-            else:
-                continue
-            problems.append(problem(message, (place, "of", side)))
-    if problems:
-        raise wrong(*problems)
-    return arms
-
-
 def _asks_for_something(name: str) -> str:
     select([name])  # says what is wrong with a name that no measure has
     return name
@@ -386,7 +274,7 @@ MeasureName = Annotated[str, AfterValidator(_asks_for_something)]
 class MeasureKeys(Section):
     """What is measured, and how."""
 
-    names: Annotated[tuple[MeasureName, ...], Strict(False), AfterValidator(_at_least_one)] = ("*",)
+    names: Annotated[tuple[MeasureName, ...], Strict(False), AfterValidator(at_least_one)] = ("*",)
     """The measures to take; `*` stands for anything: `exposure.*`."""
 
     window: Count | Literal["cumulative"] = 10
@@ -490,7 +378,7 @@ class Scenario(Section):
     data: DataKeys | None = None
     """A real log that users, items and the first interactions are taken from; else they are generated."""
 
-    policies: Annotated[tuple[Annotated[Arm, OneArm()], ...], Strict(False), AfterValidator(_comparable)] = (
+    policies: Annotated[tuple[Annotated[Arm, OneArm()], ...], Strict(False), AfterValidator(comparable)] = (
         Field(json_schema_extra={"minItems": 1})
     )
     """The arms to compare: policies, by name or with their keys, and controls."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 from policies.base import Policy
 from policies.popularity import Popularity
+from simulator.arms import Arm
 from simulator.controls import Organic
 from simulator.dashboard.knobs import Knob, Number, knobs
 from simulator.dashboard.pair import PairModel, Setup
 from simulator.datasets import Dataset
 from simulator.faults import Fault, Loc, ScenarioError, dotted
 from simulator.overrides import Override
-from simulator.scenario import Arm, Scenario, check
+from simulator.scenario import Scenario, check
 from simulator.world import load_data
 from simulator.yaml_source import parse
 

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from policies.base import Policy
+from simulator.arms import Arm
 from simulator.controls import Control, Oracle, Organic
 from simulator.dashboard.pair import PairModel, WatchedModel
 from simulator.dashboard.story import Chapter, interests_now
@@ -35,7 +36,6 @@ from simulator.report.style import (
     name_panel,
 )
 from simulator.report.vocabulary import lowered, number, shorten, unit, wording
-from simulator.scenario import Arm
 
 DPI = 150                   # half as much again as the page shows, for screens with small dots
 HEAT_ROWS = 300             # more than the picture has lines

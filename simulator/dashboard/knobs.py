@@ -13,11 +13,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from policies.base import Policy
+from simulator.arms import EXPLORE, RERANK, OneArm
 from simulator.docs import in_words, one_line
 from simulator.faults import Loc, dotted
 from simulator.parts import OneOf, kind_of
 from simulator.reference import PARTS
-from simulator.scenario import EXPLORE, RERANK, DiscoveryKeys, ItemKeys, OneArm, Scenario, UserKeys
+from simulator.scenario import DiscoveryKeys, ItemKeys, Scenario, UserKeys
 
 Number = int | float
 

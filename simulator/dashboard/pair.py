@@ -12,10 +12,11 @@ from agents.abm import mesa
 from agents.choice import Choice
 from agents.space import mixture
 from policies.failure import PolicyFailed
+from simulator.arms import Arm
 from simulator.datasets import Dataset
 from simulator.model import FilterBubbleModel
 from simulator.platform import Slates
-from simulator.scenario import Arm, Scenario
+from simulator.scenario import Scenario
 
 WATCHED = 2000
 """The most users whose rounds are kept; more could neither be drawn nor be chosen from."""

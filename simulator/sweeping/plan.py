@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policies.base import Policy
+from simulator.arms import Arm
 from simulator.datasets import Dataset
 from simulator.measures import select
 from simulator.model import FilterBubbleModel
 from simulator.runner import units
-from simulator.scenario import Arm, Scenario
+from simulator.scenario import Scenario
 from simulator.sweeping.cells import Cell
 from simulator.world import load_data
 

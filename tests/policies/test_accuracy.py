@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from policies import MatrixFactorisation, Popularity
+from simulator.arms import Arm
 from simulator.datasets import Dataset, load
 from simulator.evaluation import evaluate
-from simulator.scenario import Arm
 
 FOLDER = os.environ.get("FILTERBUBBLE_ML100K")
 

@@ -16,10 +16,11 @@ from torch import Tensor
 from agents.choice import Choice
 from policies import POLICIES, Policy, Popularity
 from policies.log import FeedbackLog, Interactions, ItemData
+from simulator.arms import Arm
 from simulator.controls import Oracle, Organic
 from simulator.model import FilterBubbleModel
 from simulator.platform import Slates
-from simulator.scenario import Arm, Scenario
+from simulator.scenario import Scenario
 
 K, ROUNDS, WARMUP = 5, 9, 3
 GRAPH, SEQUENCES = {"factors": 4, "epochs": 2}, {"hidden": 8, "epochs": 2}

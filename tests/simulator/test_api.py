@@ -20,8 +20,9 @@ from policies import Popularity
 from simulator import SweepResult, Trajectory, compare, load, run, sweep
 from simulator.__main__ import app
 from simulator.api import NoFolder, NotTheSameWorld, PlaceTaken, RunFailed, ScenarioError
+from simulator.arms import Arm
 from simulator.report.style import ARM_COLOURS, ORGANIC_COLOUR
-from simulator.scenario import Arm, Scenario, load_scenario
+from simulator.scenario import Scenario, load_scenario
 from simulator.yaml_source import write
 
 ROOT = Path(__file__).parents[2]

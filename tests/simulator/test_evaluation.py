@@ -19,10 +19,10 @@ from policies import MatrixFactorisation, Popularity, SASRec
 from policies.explore import EpsilonGreedy
 from policies.mmr import MMR
 from simulator.__main__ import app
+from simulator.arms import Arm
 from simulator.datasets import Dataset
 from simulator.datasets.splits import SPLITS, leave_one_out, random_split
 from simulator.evaluation import evaluate, log_of
-from simulator.scenario import Arm
 
 
 def made(users: np.ndarray, items: np.ndarray, n_topics: int = 3) -> Dataset:

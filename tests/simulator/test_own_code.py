@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from policies import Popularity
 from policies.external import External
 from simulator.__main__ import app
+from simulator.arms import Arm
 from simulator.own_code import load_class, name_of
-from simulator.scenario import Arm, Scenario, check, json_schema
+from simulator.scenario import Scenario, check, json_schema
 from simulator.yaml_source import parse
 
 POLICY = '''

@@ -24,13 +24,14 @@ from policies import POLICIES, Policy
 from policies.explore import EXPLORERS
 from policies.mmr import MMR
 from policies.rerank import RERANKERS
+from simulator.arms import OneArm
 from simulator.controls import CONTROLS
 from simulator.faults import ScenarioError
 from simulator.measures import MEASURES
 from simulator.overrides import parse_override
 from simulator.parts import model_of
 from simulator.reference import GROUPS, catalogue, describe
-from simulator.scenario import OneArm, ReportKeys, Scenario, Trait, check, json_schema, load_scenario
+from simulator.scenario import ReportKeys, Scenario, Trait, check, json_schema, load_scenario
 from simulator.yaml_source import parse, write
 
 SHORTEST = "title: Shortest\npolicies: [organic]\n"

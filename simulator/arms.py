@@ -1,0 +1,121 @@
+"""The arms that a scenario compares: a policy or a control each, and how the platform runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from annotated_types import Interval
+
+from policies import POLICIES
+from policies.base import Policy
+from policies.candidates import Explorer, Reranker
+from policies.explore import EXPLORERS
+from policies.rerank import RERANKERS
+from simulator.controls import CONTROLS, ABTest, Control
+from simulator.faults import did_you_mean
+from simulator.parts import OneOf, PartKeys, instance, kind_of, model_of, own_keys, problem, wrong
+from simulator.ranges import Count, Text, at_least_one
+
+RERANK = OneOf(RERANKERS, "reranker", Reranker)
+EXPLORE = OneOf(EXPLORERS, "explorer", Explorer)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of the comparison: a policy, or a control, and how the platform runs it."""
+
+    name: str
+    policy: Policy | Control  # as configured, not yet fitted
+    frozen: bool = False
+    retrain_every: int = 5  # rounds
+    popularity_boost: float = 0.0
+    rerank: Reranker | None = None
+    explore: Explorer | None = None
+    train_window: int | None = None  # rounds
+
+
+class ControlKeys(PartKeys):
+    """The keys that every arm has."""
+
+    name: Text | None = None
+    """Label of the arm. Default: its kind."""
+
+
+class PolicyKeys(ControlKeys):
+    """The keys that every policy has beside its own."""
+
+    frozen: bool = False
+    """Fit once, after the warm-up, and never again."""
+
+    retrain_every: Count = 5
+    """Rounds from one fit to the next."""
+
+    train_window: Count | None = None
+    """Newest rounds of the log that a fit learns from; null = all of it. What was taken before is still not shown again."""
+
+    popularity_boost: Annotated[float, Interval(ge=-1e6, le=1e6)] = 0.0
+    """β: adds β · log(1 + popularity) to the scores; a positive control for popularity bias."""
+
+    rerank: Annotated[Reranker, RERANK] | None = None
+    """Puts the best-scored items in another order."""
+
+    explore: Annotated[Explorer, EXPLORE] | None = None
+    """Shows some items not because they are best but to learn about them."""
+
+
+class OneArm(OneOf):
+    """Annotates an arm: the name of a policy or control, or a mapping with `kind`."""
+
+    def __init__(self) -> None:
+        super().__init__({**POLICIES, **CONTROLS}, "policy", Policy)
+
+    def made(self, value: Any) -> bool:
+        return isinstance(value, Arm)
+
+    def model(self, kind: str) -> type[PartKeys]:
+        return model_of(kind, self.part(kind), ControlKeys if kind in CONTROLS else PolicyKeys)
+
+    def build(self, keys: Any) -> Arm:
+        name, part = keys.name or keys.kind, instance(self.part(keys.kind), keys)
+        if keys.kind in CONTROLS:
+            return Arm(name, part)
+        return Arm(
+            name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window
+        )
+
+    def dump(self, value: Arm) -> dict[str, Any]:
+        kind = kind_of(self.table, value.policy)
+        keys: dict[str, Any] = {"kind": kind, "name": value.name}
+        if kind not in CONTROLS:
+            keys |= {
+                "frozen": value.frozen,
+                "retrain_every": value.retrain_every,
+                "train_window": value.train_window,
+                "popularity_boost": value.popularity_boost,
+                "rerank": value.rerank and RERANK.dump(value.rerank),
+                "explore": value.explore and EXPLORE.dump(value.explore),
+            }
+        return keys | own_keys(value.policy)
+
+
+def comparable(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    at_least_one(arms)
+    names = [arm.name for arm in arms]
+    twice = [place for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        message = "is the second arm called {!r}; give it another `name:`"
+        raise wrong(*(problem(message.format(names[place]), (place,)) for place in twice))
+    problems = []
+    for place, arm in enumerate(arms):
+        for side, name in enumerate(arm.policy.of if isinstance(arm.policy, ABTest) else ()):
+            if name not in names:
+                message = f"there is no arm {name!r}{did_you_mean(name, names)}"
+            elif isinstance(arms[names.index(name)].policy, ABTest):
+                message = f"{name!r} is an A/B test itself"
+            else:
+                continue
+            problems.append(problem(message, (place, "of", side)))
+    if problems:
+        raise wrong(*problems)
+    return arms

@@ -100,6 +100,25 @@ class Sphere:
 
 
 @dataclass(frozen=True)
+class Uniform:
+    """What each topic is worth to a user is drawn alike for everybody: μ_ut ~ U(−half_width, half_width).
+
+    A user's group is the topic that is worth most to her.
+
+    Source: Jiang, Chiappa, Lattimore, György & Kohli 2019 (AIES), in the form of Khritankov & Pilkevich 2021 (WISE).
+    """
+
+    half_width: Positive = 0.5
+    """The most that a topic is worth, and minus the least, in units of utility."""
+
+    spaces: ClassVar[tuple[Space, ...]] = ("values",)
+
+    def draw(self, count: int, topics: int, seen: np.ndarray | None, rng: np.random.Generator) -> Drawn:
+        values = rng.uniform(-self.half_width, self.half_width, (count, topics))
+        return Drawn(values, _main_topic(values))
+
+
+@dataclass(frozen=True)
 class Data:
     """Interests are read off each user's real history: the posterior mean of a Dirichlet–multinomial.
 
@@ -126,5 +145,6 @@ INTERESTS: dict[str, type[Interests]] = {
     "dirichlet": Dirichlet,
     "communities": Communities,
     "sphere": Sphere,
+    "uniform": Uniform,
     "data": Data,
 }

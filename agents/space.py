@@ -1,7 +1,9 @@
-"""The two spaces that interests and items live in, and the affinity between their rows.
+"""The spaces that interests and items live in, and the affinity between their rows.
 
 `simplex`: rows are mixtures over topics (non-negative, sum 1); affinity θ·z lies in [0, 1].
 `sphere`:  rows are directions in R^d (length 1); affinity ⟨p, v⟩ lies in [−1, 1], so items can repel.
+`values`:  items are mixtures over topics as on the simplex; interests are what each topic is worth to the user, any real
+           number; affinity μ·z is what the item is worth to her. With one topic per item, each item has a worth of its own.
 """
 
 from __future__ import annotations
@@ -11,18 +13,37 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Space = Literal["simplex", "sphere"]
+Space = Literal["simplex", "sphere", "values"]
 
 
 def mixture(rows: Tensor, space: Space) -> Tensor:
-    """Return rows on the simplex, so that every measure of diversity applies to both spaces.
+    """Return interests on the simplex, so that every measure of diversity applies to all spaces.
 
     A direction p in R^d becomes 2d shares: the positive and the negative part of each axis, squared. They sum to
-    ‖p‖² = 1, and the map loses nothing: liking an axis and disliking it are two different topics.
+    ‖p‖² = 1, and the map loses nothing: liking an axis and disliking it are two different topics. Values become their
+    softmax, the shares in which a logit chooser of temperature 1 would take topics; their common level is lost.
     """
     if space == "simplex":
         return rows
+    if space == "values":
+        return rows.softmax(-1)
     return torch.cat([rows.clamp(min=0), rows.clamp(max=0)], dim=-1).square()
+
+
+def unmix(shares: Tensor, space: Space) -> Tensor:
+    """Return the rows of the space that `mixture` makes these shares of: the nearest direction, values of mean 0."""
+    if space == "simplex":
+        return shares
+    if space == "values":
+        values = shares.clamp(min=1e-9).log()
+        return values - values.mean(-1, keepdim=True)
+    likes, dislikes = shares.clamp(min=0).sqrt().chunk(2, dim=-1)
+    return unit(likes - dislikes)
+
+
+def subjects(features: Tensor, space: Space) -> Tensor:
+    """Return what items of these features are about, on the simplex: only on the sphere are items not mixtures already."""
+    return mixture(features, space) if space == "sphere" else features
 
 
 def affinity(interests: Tensor, features: Tensor) -> Tensor:

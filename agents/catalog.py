@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.labels import NO_LABELS, Labels
 from agents.space import Space, mixture, unit
 
 
@@ -26,6 +27,7 @@ class Catalog:
     titles: Sequence[str] | None = None
     topic_names: Sequence[str] | None = None
     cosine: bool = False            # affinity is the cosine of interests and features, not their dot product
+    labels: Labels = NO_LABELS      # what items carry beside their topics; no taste depends on it
 
     def __len__(self) -> int:
         return len(self.features)

@@ -158,6 +158,10 @@ class FilterBubbleModel(mesa.Model):
             before = FeedbackLog(len(self.users), len(self.catalog))
             before.record(self.round, self.past.users, self.past.items)
             recorder.history(*before.history(self.users.ids))
+            group=self.users.group,
+            activation=self.catalog.labels.activation,
+            minority=self.catalog.labels.minority,
+            viewpoint=self.catalog.labels.viewpoint,
         for happened in self.warmup_rounds:
             recorder.push(happened)
         return recorder

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from agents.feedback import Reaction
+
 
 @dataclass(frozen=True)
 class World:
@@ -18,6 +20,10 @@ class World:
     interests: Tensor               # (N, T) float32, rows on the simplex: the users' interests at round 0
     popularity: Tensor              # (M,) int64: distinct users who had consumed each item by round 0
     neighbours: Tensor | None       # (N,) int64: each user's nearest other user by the interests of round 0, if asked for
+    group: Tensor | None = None     # (N,) int64: demographic or taste group
+    activation: Tensor | None = None    # (M,) float32 in [−1, 1]: sentiment of each item
+    minority: Tensor | None = None  # (M,) bool: items that are the voice of a minority
+    viewpoint: Tensor | None = None     # (M,) int64: the view that each item takes, 0, 1, …
 
 
 @dataclass(frozen=True)
@@ -36,3 +42,4 @@ class Round:
     utility: Tensor                 # (N, m) float32: true utility of items[u, j] to user u
     interests: Tensor               # (N, T) float32, rows on the simplex: θ_u before this round's drift
     best: Callable[[Tensor, int], Tensor]   # best(users (b,), k) → (b, k) unseen items of highest true utility, best first
+    reaction: Reaction | None = None        # what users let the platform know beside it; None: nothing, in this world

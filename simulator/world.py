@@ -56,6 +56,10 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
     if data is not None and len(cohorts) > 1:   # which real user is in which cohort is chance
         data = data.with_users(draws("cohorts").numpy().permutation(count))
     catalog = _catalog(scenario, draws, data)
+    catalog.labels = scenario.items.attributes.draw(catalog, draws)
+    voice = scenario.items.attributes.voice
+    if voice is not None and catalog.labels.minority is not None:
+        catalog.salience = _dimmed(catalog.salience, catalog.labels.minority, voice.prominence)
     seen = _topic_counts(data) if data else None
 
     def draw_interests(keys: Interests, rows: slice, stream: str) -> Drawn:
@@ -127,6 +131,12 @@ def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
         topic_names=data.topic_names,
         cosine=keys.affinity == "cosine",
     )
+
+
+def _dimmed(salience: torch.Tensor, minority: torch.Tensor, prominence: float) -> torch.Tensor:
+    """Return the salience (M,) when what is of the minority is met `prominence` times as easily."""
+    weights = torch.where(minority, prominence * salience, salience)
+    return weights / weights.sum()
 
 
 _RATINGS_OF_DOUBT = 5

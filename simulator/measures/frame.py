@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simulator.measures.normative import classes, stirred
 from simulator.measures.usefulness import majority
 from simulator.rounds import World
 
@@ -49,6 +50,18 @@ class Frame:
         return torch.cat([self.world.topics.argmax(1), torch.tensor([self.n_topics])])
 
     @cached_property
+    def stirred(self) -> Tensor | None:     # (M, B) 0/1: classes of |activation|
+        return None if self.world.activation is None else stirred(self.world.activation)
+
+    @cached_property
+    def voices(self) -> Tensor | None:      # (M, 2) 0/1: majority, minority
+        return None if self.world.minority is None else classes(self.world.minority)
+
+    @cached_property
+    def viewpoints(self) -> Tensor | None:  # (M, views) 0/1
+        return None if self.world.viewpoint is None else classes(self.world.viewpoint)
+
+    @cached_property
     def majority(self) -> Tensor:           # (N,) bool, by the interests of round 0
         return majority(self.world.interests)
 
@@ -86,8 +99,9 @@ def sample_pairs(n: int, size: int, rng: np.random.Generator) -> Tensor:
 
 def check(world: World) -> None:
     n, m = len(world.interests), len(world.topics)
-    for name, length in {"features": m, "creators": m, "popularity": m}.items():
-        if len(getattr(world, name)) != length:
+    lengths = {"features": m, "creators": m, "popularity": m, "group": n, "activation": m, "minority": m, "viewpoint": m}
+    for name, length in lengths.items():
+        if getattr(world, name) is not None and len(getattr(world, name)) != length:
             raise ValueError(f"world.{name}: expected {length} rows, got {len(getattr(world, name))}")
     if world.interests.shape[1] != world.topics.shape[1]:
         raise ValueError(

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from simulator.measures.between import Partition, diversity_partition
 from simulator.measures.divergence import entropy
+from simulator.measures.equity import attention, merit
 from simulator.measures.frame import Frame
+from simulator.measures.lists import miscalibration
 from simulator.measures.usefulness import hits, utility_per_user
 from simulator.measures.window import Intake, ItemLists, rows
 from simulator.rounds import Round
@@ -53,8 +56,36 @@ class Observation:
         return self.panel[self.profile_sizes[self.panel] > 0]
 
     @cached_property
+    def panel_best(self) -> Tensor:         # (n panel, k): the k unseen items of highest true utility
+        return self.round.best(self.panel, self.round.slate.shape[1])
+
+    @cached_property
     def panel_hits(self) -> Tensor:         # (n panel, k) bool: is this one of the k best unseen items
-        return hits(self.round.slate[self.panel], self.round.best(self.panel, self.round.slate.shape[1]))
+        return hits(self.round.slate[self.panel], self.panel_best)
+
+    @cached_property
+    def panel_attention(self) -> Tensor:    # (M,): share of the panel's attention that each item gets
+        return attention(self.round.slate[self.panel], self.frame.n_items)
+
+    @cached_property
+    def panel_merit(self) -> Tensor:        # (M,): share of it that each item merits
+        return merit(self.panel_best, self.frame.n_items)
+
+    @cached_property
+    def miscalibrations(self) -> Tensor:    # (n shown,)
+        return miscalibration(rows(self.round.interests, self.round.shown), self.slate_topics)
+
+    @cached_property
+    def shown_with_profile(self) -> Tensor:     # (N,) bool
+        return self.round.shown & (self.profile_sizes > 0)
+
+    @cached_property
+    def mean_popularities(self) -> tuple[Tensor, Tensor]:   # (n shown with profile,) × 2: of slates, and of profiles
+        both = self.shown_with_profile
+        popularity = torch.cat([self.popularity, self.popularity.new_zeros(1)])
+        slates = popularity[rows(self.round.slate, both)].double().mean(1)
+        profiles = popularity[rows(self.items.before(), both)].sum(1).double() / rows(self.profile_sizes, both)
+        return slates, profiles
 
     @cached_property
     def interest_entropies(self) -> Tensor:  # (N,)

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from simulator.measures import between, catalogue, lists, state, usefulness, within
+from simulator.measures.fairness import FAIRNESS, NORMATIVE
+from simulator.measures.measure import COUNTED, PANEL, SLATE, Measure
 from simulator.measures.observation import Observation, mean
-from simulator.measures.window import Intake, rows
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number that a round has; `function` returns None where the round does not have it."""
-
-    name: str
-    label: str                              # for axes
-    unit: str
-    range: str                              # in words: "1 … T"
-    lower: float | None                     # the ends of the range that are the same in every world
-    upper: float | None
-    bubble: Literal[-1, 0, 1]               # the way a bubble pushes it; 0: neither, or either
-    description: str
-    source: str
-    function: Callable[[Observation], float | None]
-
-
-PANEL = " On the panel: a fixed random sample of users (1000 unless set otherwise)."
-COUNTED = " Mean over the users whose window is not empty."
-SLATE = " Slates of this round."
-
+from simulator.measures.window import Intake
 
 # ---- exposure.* and consumption.*: the same functions on what was shown and on what was consumed
 
@@ -208,7 +187,7 @@ def vendi(o: Observation) -> float | None:
 def miscalibration(o: Observation) -> float | None:
     if o.no_slates:
         return None
-    return mean(lists.miscalibration(rows(o.round.interests, o.round.shown), o.slate_topics))
+    return mean(o.miscalibrations)
 
 
 def unexpectedness(o: Observation) -> float | None:
@@ -224,13 +203,9 @@ def unexpectedness(o: Observation) -> float | None:
 
 
 def popularity_lift(o: Observation) -> float | None:
-    both = o.round.shown & (o.profile_sizes > 0)
-    if o.no_slates or not both.any():
+    if o.no_slates or not o.shown_with_profile.any():
         return None
-    popularity = torch.cat([o.popularity, o.popularity.new_zeros(1)])
-    slates = popularity[rows(o.round.slate, both)].double().mean(1)
-    profiles = popularity[rows(o.items.before(), both)].sum(1).double() / rows(o.profile_sizes, both)
-    return catalogue.popularity_lift(slates, profiles)
+    return catalogue.popularity_lift(*o.mean_popularities)
 
 
 def provider_gini(o: Observation) -> float | None:
@@ -486,5 +461,7 @@ MEASURES: dict[str, Measure] = {
         *OVERLAP,
         *INTERESTS,
         *UTILITY,
+        *FAIRNESS,
+        *NORMATIVE,
     ]
 }

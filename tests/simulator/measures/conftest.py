@@ -38,6 +38,10 @@ def make_world() -> Callable[..., World]:
             interests=interests,
             popularity=torch.from_numpy(rng.integers(0, 1 + n // 3, m)),
             neighbours=(unit @ unit.T).fill_diagonal_(-1).argmax(1),
+            group=torch.from_numpy(rng.permutation(np.minimum(np.arange(n) * 7 // n, 4) // 2)),
+            activation=torch.from_numpy(rng.uniform(-1, 1, m).astype(np.float32)),
+            minority=torch.from_numpy(rng.random(m) < 0.3),
+            viewpoint=torch.from_numpy(rng.integers(0, 3, m)),
         )
 
     return make

@@ -73,6 +73,13 @@ def root_jsd(p: np.ndarray, q: np.ndarray) -> float:
     return scipy.spatial.distance.jensenshannon(0.999 * p + 0.001 * q, 0.999 * q + 0.001 * p, base=2)
 
 
+def spread(values: dict[int, float], group: list[int]) -> tuple[float, float] | None:
+    """Highest minus lowest mean of a group, and the lowest, of groups of at least 5."""
+    by_group = [[x for u, x in values.items() if group[u] == g] for g in set(group)]
+    means = [np.mean(members) for members in by_group if len(members) >= 5]
+    return (max(means) - min(means), min(means)) if len(means) > 1 else None
+
+
 def twin(
     world: World, rounds: list[Round], window: int | None, panel: list[int], past: Bites | None
 ) -> dict[str, float]:
@@ -127,6 +134,32 @@ def twin(
                 [root_jsd(on_items[u], on_items[v]) for u, v in zip(ring, [*ring[1:], ring[0]], strict=True)]
             ),
         }
+        misfit = {
+            u: scipy.stats.entropy(theta[u], 0.99 * z[slates[u]].mean(0) + 0.01 * theta[u]) for u in served
+        }
+        if between := spread(misfit, world.group.tolist()):
+            values["exposure.miscalibration_gap"] = between[0]
+        strength = np.abs(world.activation.double().numpy())
+        bins = np.clip(np.digitize(strength, np.linspace(strength.min(), strength.max(), 6)) - 1, 0, 4)
+        labels = {"activation": bins, "representation": world.viewpoint, "alternative_voices": world.minority}
+        for name, label in labels.items():
+            indicator = np.array([[float(x == v) for v in sorted(set(np.asarray(label).tolist()))] for x in np.asarray(label)])
+            values[f"exposure.radio_{name}"] = np.mean(
+                [root_jsd(rank @ indicator[slates[u]], indicator.mean(0)) for u in served]
+            )
+        got, due = np.zeros(m), np.zeros(m)
+        for u in served:
+            got[slates[u]] += 1 / np.log2(np.arange(2, k + 2)) / len(served)
+            due[r.best(torch.tensor([u]), k)[0].numpy()] += 1 / k / len(served)
+        got /= got.sum()
+        few = world.minority.numpy()
+        values |= {
+            "exposure.expected_exposure_loss": ((got - due) ** 2).sum(),
+            "exposure.provider_inequity": sum(
+                abs(sum(got[i] - due[i] for i in range(m) if creators[i] == c)) for c in set(creators)
+            ) / 2,
+            "exposure.disparate_treatment": got[few].sum() / due[few].sum() / (got[~few].sum() / due[~few].sum()),
+        }
         hit = {u: np.isin(slates[u], r.best(torch.tensor([u]), k)[0]) for u in served}
         discount = 1 / np.log2(np.arange(2, k + 2))
         values |= {
@@ -137,6 +170,11 @@ def twin(
             / (len(served) * k),
         }
     if both:
+        a, b = {u: now[slates[u]].mean() for u in both}, {u: now[profile[u]].mean() for u in both}
+        members = [[u for u in both if world.group[u] == g] for g in range(3)]
+        rise = [np.mean([a[u] for u in us]) / np.mean([b[u] for u in us]) - 1 for us in members if len(us) >= 5]
+        if len(rise) > 1:
+            values["exposure.popularity_lift_gap"] = max(rise) - min(rise)
         lift = np.mean([now[slates[u]].mean() for u in both]), np.mean([now[profile[u]].mean() for u in both])
         values |= {
             "exposure.unexpectedness": np.mean(
@@ -169,6 +207,9 @@ def twin(
         before = rounds[-2].interests.double().numpy()
         values["interests.drift_speed"] = np.abs(theta - before).sum(1).mean() / 2
     gained = [r.utility[u][r.taken[u]].sum().item() for u in range(n)]
+    between = spread(dict(enumerate(gained)), world.group.tolist())
+    assert between is not None
+    values["utility.between_groups"], values["utility.worst_group"] = between
     closeness = start / np.linalg.norm(start, axis=1, keepdims=True) @ start.mean(0)
     mainstream = closeness > np.median(closeness)
     values |= {

@@ -17,7 +17,10 @@ from simulator.measures import (
     between,
     catalogue,
     divergence,
+    equity,
+    groups,
     lists,
+    normative,
     state,
     usefulness,
     within,
@@ -45,7 +48,7 @@ def test_every_function_of_the_formula_modules_is_reached_from_the_table(
 ) -> None:
     formulas = {
         function.__code__: f"{module.__name__}.{name}"
-        for module in (within, between, catalogue, divergence, lists, state, usefulness)
+        for module in (within, between, catalogue, divergence, equity, groups, lists, normative, state, usefulness)
         for name, function in vars(module).items()
         if inspect.isfunction(function) and function.__module__ == module.__name__
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ from agents.chance import Draws
 from agents.choice import Choice, ChoiceModel, Menu
 from agents.discovery import Discovery, ItemSampler
 from agents.drift import DriftModel
+from agents.escape import choose_deliberately, instead, outside
+from agents.feedback import Feedback, Reaction, react
 from agents.memory import Memory
 from agents.users import Users
 
@@ -26,6 +30,7 @@ class UserCohort(mesa.Agent):
     def __init__(
         self, model: Any, name: str, rows: slice, users: Users, catalog: Catalog, sampler: ItemSampler,
         discovery: Discovery, choice_model: ChoiceModel, drift_model: DriftModel, takes: int,
+        feedback: Sequence[Feedback] = (),
     ):
         super().__init__(model)
         self.name = name
@@ -38,24 +43,38 @@ class UserCohort(mesa.Agent):
         self.choice_model = choice_model
         self.drift_model = drift_model
         self.takes = takes
+        self.feedback = feedback
         self.memory = Memory(len(users))
         self.menu: Menu | None = None   # what was before them in the newest round
+        self.trust = 1.0                # chance that an item of a slate is considered at all
+        self.share = discovery.share    # chance that an own find is noticed beside a slate
+        self.avoided: Tensor | None = None      # (n, T) bool: topics that those who try to leave their bubble do not look at
+        self.shown_again = False        # may the platform have forgotten what they took?
 
-    def choose(self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws) -> Choice:
+    def choose(
+        self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws, filled: Tensor | None = None
+    ) -> Choice:
         """Each active user examines her slate and what she finds by herself, and takes some items or nothing."""
-        self.menu = self.look(slate, shown, active, draws)
-        return self.decide(self.menu, draws)
+        self.menu = self.look(slate, shown, active, draws, filled)
+        choice = self.decide(self.menu, draws)
+        if self.avoided is None:
+            return choice
+        deliberate = choose_deliberately(self.users, self.catalog, self.menu, self.takes)
+        return instead(choice, deliberate, self.avoided.any(1))
 
     def decide(self, menu: Menu, draws: Draws) -> Choice:
         """What they take of what is before them."""
         return self.choice_model.choose(self.users, self.catalog, menu, self.takes, draws)
 
-    def look(self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws) -> Menu:
+    def look(
+        self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws, filled: Tensor | None = None
+    ) -> Menu:
         """What is before each user: her slate, if she looks at it, and what she finds by herself.
 
         `slate` (n, k) int64 item ids, best first (k = 0: no recommender); `shown` (n,) bool: was given a slate;
-        `active` (n,) bool. Nobody takes the same item twice. A recommender shows an item again only to users whom it has
-        fewer than k others to show: to them, it is as if that place of the slate were empty.
+        `active` (n,) bool; `filled` (n, k) bool: False = an empty place (None: there is none). Nobody takes the same item
+        twice. A recommender shows an item again only to users whom it has fewer than k others to show: to them, it is as if
+        that place of the slate were empty.
         """
         users = self.users
         looks = shown & (draws("look").uniform(users.ids) < users.adoption)
@@ -65,10 +84,34 @@ class UserCohort(mesa.Agent):
         noticed[rows, slots] = ~self.memory.contains(rows, finds[rows, slots])
         k = slate.shape[1]
         offered = looks[:, None].repeat(1, k)
-        few_left = offered & (self.memory.counts > len(self.catalog) - k)[:, None]
+        if filled is not None:
+            offered &= filled
+        if self.trust < 1:
+            offered &= draws("trust").uniform(users.ids[:, None], slate) < self.trust
+        few_left = offered & ((self.memory.counts > len(self.catalog) - k) | self.shown_again)[:, None]
         rows, places = few_left.nonzero(as_tuple=True)
         offered[rows, places] = ~self.memory.contains(rows, slate[rows, places])
-        return Menu(torch.cat([slate, finds], 1), torch.cat([offered, noticed], 1), slate_size=k)
+        items, offered = torch.cat([slate, finds], 1), torch.cat([offered, noticed], 1)
+        if self.avoided is not None:
+            offered &= outside(self.catalog, items, self.avoided)
+        return Menu(items, offered, slate_size=k)
+
+    def weigh_sources(self, trust: float, notice: float | None) -> None:
+        """From now on consider an item of a slate with chance `trust`, and notice an own find beside one with chance `notice`.
+
+        Without `notice`, as often as ever.
+        """
+        self.trust = trust
+        self.discovery = replace(self.discovery, share=self.share if notice is None else notice)
+
+    def avoid(self, topics: Tensor | None) -> None:
+        """From now on look at nothing that is mainly about these topics (n, T) bool; users without any are as ever."""
+        self.avoided = topics
+
+    def react(self, choice: Choice, draws: Draws) -> Reaction:
+        """What they let the platform know about it."""
+        assert self.menu is not None            # they have chosen
+        return react(self.feedback, self.choice_model, self.users, self.catalog, self.menu, choice, draws)
 
     def remember(self, users: Tensor, items: Tensor) -> None:
         """Take over the part of a past that is about this cohort's users: ids (n,) and items (n,), oldest first."""
@@ -79,6 +122,10 @@ class UserCohort(mesa.Agent):
         """Users remember what they took, and their interests move."""
         rows, places = choice.taken.nonzero(as_tuple=True)
         self.memory.append(rows, choice.items[rows, places])
+        self.move(choice, draws)
+
+    def move(self, choice: Choice, draws: Draws) -> None:
+        """Their interests move with what they took."""
         assert self.menu is not None            # they have chosen
         interests, self.users.trace = self.drift_model.drift(self.users, self.catalog, choice, self.menu, draws)
         self.users.interests[:] = interests     # in place: the whole population shares this memory

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Self
 
 import torch
+import torch.nn.functional as F
 from annotated_types import Interval
 from torch import Tensor
 
@@ -32,6 +33,7 @@ class Policy(ABC):
     """
 
     trains: ClassVar[bool] = True           # False: nothing is learnt from the log
+    reads_features: ClassVar[bool] = False  # True: an item that was published since the last fit is scored like any other
 
     def fit(
         self, log: FeedbackLog, items: ItemData, rng: torch.Generator, k: int = 10, since: int | None = None,
@@ -78,6 +80,10 @@ class Policy(ABC):
         """Does it need `ItemData.titles`, which a synthetic world does not have?"""
         return False
 
+    def reads_skips(self) -> bool:
+        """Does it need `FeedbackLog.skips`, which users must give?"""
+        return False
+
     def epochs_without_gain(self) -> int | None:
         """Return after how many epochs without a higher held-out NDCG training stops and returns to the best; None = never."""
         return None
@@ -86,6 +92,15 @@ class Policy(ABC):
         """Return what `learn` changes from epoch to epoch."""
         given = {"log_", "items_", "popularity_", "untrained_", "training_"}
         return {name: value for name, value in vars(self).items() if name.endswith("_") and name not in given}
+
+    def meet(self, items: ItemData) -> None:
+        """Take note of the catalogue as it is now, which may have grown since the last fit: asked of whom `reads_features`."""
+        self.items_ = items
+        self.popularity_ = F.pad(self.popularity_, (0, len(items) - len(self.popularity_)))
+
+    def knows(self) -> Tensor:
+        """Return a bool (n_items then,): which items of the last fit it can score; by default those that somebody had taken."""
+        return self.popularity_ > 0
 
     @abstractmethod
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
@@ -130,7 +145,10 @@ class Policy(ABC):
         if not len(held.users):
             return None, None, None
         users = held.users.unique()
-        ranked, _ = rank(lambda block: self.score(block, self.log_), users, min(k, len(self.items_)), self.log_)
+        hidden = self.items_.hidden()
+        if hidden is not None:
+            hidden[held.items] = 0          # what was taken shortly before it disappeared was there to be taken
+        ranked, _ = rank(lambda block: self.score(block, self.log_), users, min(k, len(self.items_)), self.log_, hidden)
         recall, ndcg, _ = accuracy(ranked, held, users)
         return self.held_out_loss(held), recall, ndcg
 

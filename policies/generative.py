@@ -97,6 +97,9 @@ class Generative(SequencePolicy["Speller"]):
             return items.titles == self.named_.titles
         return len(items) == len(self.named_) and len(log) < 2 * self.named_from_
 
+    def knows(self) -> Tensor:
+        return super().knows() if self.names == "log" else torch.ones_like(self.popularity_, dtype=torch.bool)
+
     def network(self, n_items: int, content: Tensor | None) -> Speller:
         vocabulary = [level.vocabulary for level in self.trie_.levels]
         return Speller(vocabulary, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content)
@@ -136,7 +139,7 @@ class Generative(SequencePolicy["Speller"]):
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Like every policy, but by beam search; by all scores for those who have fewer than k items left to see."""
-        searched = ~self.unknown(users, log) & (log.n_items - log.counts()[users] >= k)
+        searched = ~self.unknown(users, log) & (log.n_items - log.seen(users).present.sum(1) >= k)
         ids, scores = torch.empty(len(users), k, dtype=torch.int64), torch.empty(len(users), k)
         ids[~searched], scores[~searched] = super().rank(users[~searched], k, log, draws, bias)
         width, device = max(self.beam, k), self.features_.device
@@ -145,7 +148,7 @@ class Generative(SequencePolicy["Speller"]):
             states = self._states(users[rows], log)
             best = beam_search(
                 partial(self._shares, states), self.trie_,
-                History(*(x.to(device) for x in log.history(users[rows]))), width, None if bias is None else bias.to(device),
+                History(*(x.to(device) for x in log.seen(users[rows]))), width, None if bias is None else bias.to(device),
             )
             ids[rows], scores[rows] = (x[:, :k].cpu() for x in best)
         return ids, scores
@@ -203,6 +206,9 @@ class Speller(Transformer):
         self.spellers = nn.ModuleList(Block(hidden, heads, dropout) for _ in range(math.ceil(layers / 2)))
         self.norm, self.spelt_norm = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
         self.scale = math.sqrt(hidden)
+
+    def grow(self, n_items: int, rng: torch.Generator) -> None:
+        """Nothing grows: vectors are of tokens, and new items mean new names and another network."""
 
     def table(self, depth: int) -> Tensor:
         """Return the vectors (vocabulary, d) of the tokens at this place of a name."""

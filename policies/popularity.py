@@ -68,7 +68,7 @@ class Popularity(Policy):
             return super().rank(users, k, log, draws, bias)
         place = torch.empty_like(self.ranking_)
         place[self.ranking_] = torch.arange(log.n_items)
-        history = log.history(users)
+        history = log.seen(users)
         seen = place[history.items].masked_fill(~history.present, 2 * log.n_items + k).sort(1).values
         unseen_before = seen - torch.arange(seen.shape[1])
         t = torch.arange(k).expand(len(users), -1).contiguous()

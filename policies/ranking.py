@@ -52,6 +52,12 @@ def blocks(users: Tensor, size: int) -> Iterator[Tensor]:
         yield torch.cat([block, block[-1:].expand(missing)]) if missing > 0 else block
 
 
+def left_by(bias: Tensor) -> Tensor | None:
+    """Return the ids (n,) of the items that a bias leaves to be shown, if all that it does is to hide some (−∞); else None."""
+    left = bias > -torch.inf
+    return None if left.all() or bias[left].any() else left.nonzero()[:, 0]
+
+
 def rank(
     score: Callable[[Tensor], Tensor], users: Tensor, k: int, log: FeedbackLog, bias: Tensor | None = None,
     block: int | None = None,
@@ -69,7 +75,7 @@ def rank(
         scores = score(padded)
         if bias is not None:
             scores += bias
-        seen = log.history(padded)
+        seen = log.seen(padded)
         rows, places = seen.present.nonzero(as_tuple=True)
         scores[rows, seen.items[rows, places]] = -torch.inf
         best, items = top_k(scores, k)

@@ -13,7 +13,7 @@ from policies.base import Policy
 from policies.chance import Draws
 from policies.explanation import Explanation, nothing
 from policies.log import FeedbackLog, History, ItemData
-from policies.ranking import rank
+from policies.ranking import left_by, rank
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Random(Policy):
     """
 
     trains: ClassVar[bool] = False
+    reads_features: ClassVar[bool] = True       # none are needed: any item will do
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         return iter(())
@@ -38,22 +39,33 @@ class Random(Policy):
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Draw slates without replacement: uniformly, or with `bias` from the Plackett–Luce law, P ∝ exp(bias)."""
-        if bias is not None:
+        left = None if bias is None else left_by(bias)
+        if bias is not None and left is None:
             return _by_gumbel(users, k, log, draws, bias)
-        return some_unseen(users, k, log, draws)
+        return some_unseen(users, k, log, draws, left)
 
 
-def some_unseen(users: Tensor, k: int, log: FeedbackLog, draws: Draws) -> tuple[Tensor, Tensor]:
-    """Draw for each user (b,) k unseen items without replacement: ids (b, k), and 0, or −∞ for seen ones if fewer are left."""
+def some_unseen(
+    users: Tensor, k: int, log: FeedbackLog, draws: Draws, of: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Draw for each user (b,) k unseen items without replacement: ids (b, k), and 0, or −∞ for others if fewer are left.
+
+    `of` (n,): the items that there are to draw from; None = all.
+    """
     slots = 2 * k + 16                      # enough that a user rarely runs out of fresh unseen items
     word = draws.uniform_pair(users[:, None], torch.arange(slots))[1]
-    items = (word * log.n_items).long()
-    fresh = ~_repeats(items) & ~_seen(items, log.history(users))
+    items = (word * (log.n_items if of is None else len(of))).long()
+    if of is not None and len(of):
+        items = of[items]
+    fresh = ~_repeats(items) & ~_seen(items, log.seen(users))
+    if of is not None and not len(of):
+        fresh[:] = False
     first = (~fresh).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]
     ids, scores = items.gather(1, first), torch.zeros(len(users), k)
     short = fresh.sum(1) < k                # nearly all has been seen: draw from what is left
     if short.any():
-        ids[short], scores[short] = _by_gumbel(users[short], k, log, draws, None)
+        others = None if of is None else torch.full((log.n_items,), -torch.inf).index_fill(0, of, 0)
+        ids[short], scores[short] = _by_gumbel(users[short], k, log, draws, others)
     return ids, scores
 
 

@@ -16,6 +16,7 @@ from simulator.controls import CONTROLS, ABTest, Control
 from simulator.faults import did_you_mean
 from simulator.parts import OneOf, PartKeys, instance, kind_of, model_of, own_keys, problem, wrong
 from simulator.ranges import Count, Text, at_least_one
+from simulator.trains_on import TrainsOn
 
 RERANK = OneOf(RERANKERS, "reranker", Reranker)
 EXPLORE = OneOf(EXPLORERS, "explorer", Explorer)
@@ -33,6 +34,7 @@ class Arm:
     rerank: Reranker | None = None
     explore: Explorer | None = None
     train_window: int | None = None  # rounds
+    trains_on: TrainsOn = TrainsOn()
 
 
 class ControlKeys(PartKeys):
@@ -53,6 +55,9 @@ class PolicyKeys(ControlKeys):
 
     train_window: Count | None = None
     """Newest rounds of the log that a fit learns from; null = all of it. What was taken before is still not shown again."""
+
+    trains_on: TrainsOn = TrainsOn()
+    """What it learns from: takes, or those that were liked, shared, rated or dwelt on (`users.feedback`)."""
 
     popularity_boost: Annotated[float, Interval(ge=-1e6, le=1e6)] = 0.0
     """β: adds β · log(1 + popularity) to the scores; a positive control for popularity bias."""
@@ -81,7 +86,8 @@ class OneArm(OneOf):
         if keys.kind in CONTROLS:
             return Arm(name, part)
         return Arm(
-            name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window
+            name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window,
+            keys.trains_on,
         )
 
     def dump(self, value: Arm) -> dict[str, Any]:
@@ -92,6 +98,7 @@ class OneArm(OneOf):
                 "frozen": value.frozen,
                 "retrain_every": value.retrain_every,
                 "train_window": value.train_window,
+                "trains_on": value.trains_on.model_dump(mode="json"),
                 "popularity_boost": value.popularity_boost,
                 "rerank": value.rerank and RERANK.dump(value.rerank),
                 "explore": value.explore and EXPLORE.dump(value.explore),

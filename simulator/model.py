@@ -14,17 +14,21 @@ from agents.catalog import similarity_features
 from agents.choice import Choice
 from agents.cohort import FocalUser, UserCohort
 from agents.discovery import ItemSampler
-from agents.space import mixture
+from agents.feedback import Reaction, joined, signals
+from agents.space import affinity, mixture
 from policies.log import FeedbackLog
 from policies.ranking import top_k
+from simulator.arms import Arm
+from simulator.attempts import Attempt, settle
 from simulator.controls import best_unseen
 from simulator.datasets import Dataset
 from simulator.draws import Draws
+from simulator.events import Escape, Timeline
 from simulator.measures import Recorder, select
 from simulator.people import Tally
 from simulator.platform import Platform, Slates
 from simulator.rounds import Round, World
-from simulator.scenario import Arm, Scenario
+from simulator.scenario import Scenario
 from simulator.threads import one_thread, threads
 from simulator.world import begin
 
@@ -48,13 +52,15 @@ class FilterBubbleModel(mesa.Model):
         start = begin(scenario, self.draws, data)
         self.users, self.catalog, self.past = start.users, start.catalog, start.past
         log = FeedbackLog(len(self.users), len(self.catalog))
-        log.record(self.round, self.past.users, self.past.items)
+        log.record(self.round, self.past.users, self.past.items, self._past_signals())
+        self.timeline = Timeline(each for each in scenario.events if each.happens_to(arm))
+        self.escape: Attempt | None = None
         self.platform = Platform(self, arm, scenario.slate_size, log)
         sampler = ItemSampler(self.catalog)
         self.cohorts = [
             UserCohort(
                 self, keys.name, part, self.users[part], self.catalog, sampler, start.discovery,
-                keys.choice, keys.drift, scenario.users.takes,
+                keys.choice, keys.drift, scenario.users.takes, scenario.users.feedback,
             )
             for rows, keys in start.cohorts for part in _segments(rows, scenario.users.agents)
         ]
@@ -83,12 +89,25 @@ class FilterBubbleModel(mesa.Model):
         self.round += 1
         draws = self.draws.at(self.round)
         active = draws("active").uniform(self.users.ids) < self.users.activity
+        self.turn_of_events()
         self.platform.retrain(self.round, draws)                        # on everything before this round
         slates = self.platform.recommend(active, draws)
         choice = self.choose(slates, active, draws)
-        self.observe(slates, choice)                                    # with the interests before they drift
-        self.platform.record(self.round, slates, choice)
+        reaction = self.react(choice, draws) if self.scenario.users.feedback else None
+        self.observe(slates, choice, reaction)                          # with the interests before they drift
+        self.platform.record(self.round, slates, choice, reaction)
         self.drift(choice, draws)
+
+    def turn_of_events(self) -> None:
+        """What the timeline has for this round begins, and what is over ends."""
+        if self.escape is None and (event := self._escape_beginning()) is not None:
+            self.escape = settle(event, self.users, self.catalog, self.draws)
+        self.timeline.turn(self)
+
+    def _escape_beginning(self) -> Escape | None:
+        """The attempt at leaving their bubble that some users make from this round on, in this arm or another."""
+        beginning = (each.event for each in self.scenario.events if each.at == self.round)
+        return next((event for event in beginning if isinstance(event, Escape)), None)
 
     def choose(self, slates: Slates, active: Tensor, draws: Draws) -> Choice:
         """Every cohort acts for its users; the whole population's choice, in the order of user ids."""
@@ -98,12 +117,18 @@ class FilterBubbleModel(mesa.Model):
         ]
         return Choice(*(torch.cat(column) for column in zip(*choices, strict=True)))
 
+    def react(self, choice: Choice, draws: Draws) -> Reaction:
+        """Every cohort's users let the platform know what they made of it."""
+        return joined(
+            cohort.react(Choice(*(column[cohort.rows] for column in choice)), draws) for cohort in self.cohorts
+        )
+
     def drift(self, choice: Choice, draws: Draws) -> None:
         """Every cohort's users remember what they took and change."""
         for cohort in self.cohorts:
             cohort.drift(Choice(*(column[cohort.rows] for column in choice)), draws)
 
-    def observe(self, slates: Slates, choice: Choice) -> None:
+    def observe(self, slates: Slates, choice: Choice, reaction: Reaction | None = None) -> None:
         """Measure the round, if it is one that is measured, and count it in any case."""
         interests = mixture(self.users.interests, self.catalog.space)
         happened = Round(
@@ -116,7 +141,11 @@ class FilterBubbleModel(mesa.Model):
             utility=choice.utility,
             interests=interests,
             best=self._best_unseen,
+            escape=self.escape,
+            reaction=reaction,
         )
+        if self.escape is not None:
+            self.escape.count(happened, self.catalog.topics)
         if self.round < 0:
             self.warmup_rounds.append(happened)
             return
@@ -148,6 +177,10 @@ class FilterBubbleModel(mesa.Model):
             interests=mixture(self.users.interests, self.catalog.space).clone(),
             popularity=torch.bincount(self.past.items, minlength=len(self.catalog)),
             neighbours=_nearest(self.users.interests) if keys.pairs == "nearest" else None,
+            group=self.users.group,
+            activation=self.catalog.labels.activation,
+            minority=self.catalog.labels.minority,
+            viewpoint=self.catalog.labels.viewpoint,
         )
         recorder = Recorder(
             world, keys.names, None if keys.window == "cumulative" else keys.window, keys.panel, keys.pairs,
@@ -158,13 +191,17 @@ class FilterBubbleModel(mesa.Model):
             before = FeedbackLog(len(self.users), len(self.catalog))
             before.record(self.round, self.past.users, self.past.items)
             recorder.history(*before.history(self.users.ids))
-            group=self.users.group,
-            activation=self.catalog.labels.activation,
-            minority=self.catalog.labels.minority,
-            viewpoint=self.catalog.labels.viewpoint,
         for happened in self.warmup_rounds:
             recorder.push(happened)
         return recorder
+
+    def _past_signals(self) -> dict[str, Tensor]:
+        """What users would have let the platform know about what they had taken before, by their tastes of the beginning."""
+        if not self.scenario.users.feedback:
+            return {}
+        users, items, catalog = self.past.users, self.past.items, self.catalog
+        worth = affinity(catalog.taste(self.users.interests)[users], catalog.appeal[items]) + catalog.quality[items]
+        return signals(self.scenario.users.feedback, users, items, worth, self.draws.at(self.round))
 
     def _best_unseen(self, users: Tensor, k: int) -> Tensor:
         with threads(self.threads):             # rankings are the same on any number
@@ -182,6 +219,7 @@ class FilterBubbleModel(mesa.Model):
         `scenario` may differ from this model's in whatever has had no say yet, such as its arms.
         """
         twin = copy.deepcopy(self, {id(self.scenario): scenario})
+        twin.timeline = Timeline(each for each in scenario.events if each.happens_to(arm))
         twin.platform.employ(arm)
         return twin
 

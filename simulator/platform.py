@@ -11,17 +11,19 @@ from torch import Tensor
 from agents.abm import mesa
 from agents.catalog import similarity_features
 from agents.choice import Choice
+from agents.feedback import Reaction
 from policies.base import Policy
 from policies.candidates import Explorer
 from policies.log import FeedbackLog, ItemData
 from policies.pipeline import Stages
 from policies.validation import Epoch
+from simulator.arms import Arm
 from simulator.controls import ABTest, Control, Oracle, best_unseen
 from simulator.draws import Draws
 from simulator.recommender import OPENING, Recommender
-from simulator.scenario import Arm
 
 if TYPE_CHECKING:
+    from simulator.events import Event
     from simulator.model import FilterBubbleModel
 
 
@@ -100,6 +102,9 @@ class Platform(mesa.Agent):
         if not self.recommends or self.model.round < OPENING:
             return Slates(torch.zeros(n, 0, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
         slates, shown = torch.zeros(n, self.slate_size, dtype=torch.int64), torch.zeros(n, dtype=torch.bool)
+        for event in self.events:
+            if (silenced := event.silences(self.model.users.ids, draws)) is not None:
+                active = active & ~silenced
         for place, recommender in enumerate(self.recommenders):
             served = active & (self.served_by == place)
             if recommender.recommends:
@@ -108,10 +113,33 @@ class Platform(mesa.Agent):
                 shown |= served
         return Slates(slates, shown)
 
+    @property
+    def events(self) -> list[Event]:
+        """The events that are at work in this round."""
+        return self.model.timeline.at_work(self.model.round)
+
+    def bias(self) -> Tensor | None:
+        """Return what is added to every policy's scores (M,) in this round; None: nothing."""
+        biases = [bias for event in self.events if (bias := event.bias(self)) is not None]
+        return torch.stack(biases).sum(0) if biases else None
+
+    def can_be_shown(self, users: Tensor) -> Tensor:
+        """Return a bool (b, M): the items that the platform may show to these users, who have not taken them."""
+        free = torch.ones(len(users), len(self.items), dtype=torch.bool)
+        history = self.log.history(users)
+        rows, places = history.present.nonzero(as_tuple=True)
+        free[rows, history.items[rows, places]] = False
+        bias = self.bias()
+        return free if bias is None else free & (bias > -torch.inf)
+
     def _rank(self, recommender: Recommender, users: Tensor, draws: Draws) -> Tensor:
         if isinstance(recommender.policy, Oracle):
-            return best_unseen(self.model.users, self.model.catalog, users, self.slate_size, self.log)[0]
-        return self.stages(users, draws, recommender.arm.explore, recommender).shown
+            slates = best_unseen(self.model.users, self.model.catalog, users, self.slate_size, self.log, self.bias())[0]
+        else:
+            slates = self.stages(users, draws, recommender.arm.explore, recommender).shown
+        for event in self.events:
+            slates = event.amend(slates, users, self, draws)
+        return slates
 
     def stages(self, users: Tensor, draws: Draws, explore: Explorer | None, recommender: Recommender | None = None) -> Stages:
         """Return what a policy retrieves for users (n,) and what re-ranking and, if given, exploration make of it.
@@ -119,12 +147,16 @@ class Platform(mesa.Agent):
         `recommender`: the one that is asked; by default the first.
         """
         asked = recommender or self.recommenders[0]
-        return asked.stages(users, self.slate_size, self.log, self.items, draws, explore)
+        return asked.stages(users, self.slate_size, self.log, self.items, draws, explore, self.bias())
 
-    def record(self, round: int, slates: Slates, choice: Choice) -> None:
-        """Append this round's impressions and interactions to the log."""
+    def record(self, round: int, slates: Slates, choice: Choice, reaction: Reaction | None = None) -> None:
+        """Append this round's impressions, interactions and feedback to the log."""
         if slates.items.shape[1]:
             users = slates.shown.nonzero()[:, 0]
             self.log.record_slates(round, users, slates.items[users])
         users, places = choice.taken.nonzero(as_tuple=True)
-        self.log.record(round, users, choice.items[users, places])
+        signals = {} if reaction is None else {name: column[users, places] for name, column in reaction.signals.items()}
+        self.log.record(round, users, choice.items[users, places], signals)
+        if reaction is not None and reaction.skipped is not None and slates.items.shape[1]:
+            users, places = reaction.skipped.nonzero(as_tuple=True)
+            self.log.record_skips(round, users, slates.items[users, places])

@@ -12,9 +12,9 @@ from policies.candidates import Explorer
 from policies.log import FeedbackLog, ItemData
 from policies.pipeline import Stages, recommend
 from policies.validation import Epoch
+from simulator.arms import Arm
 from simulator.controls import Oracle
 from simulator.draws import Draws
-from simulator.scenario import Arm
 from simulator.threads import one_thread
 
 OPENING = 1
@@ -45,7 +45,7 @@ class Recommender:
     def fit(self, round: int, log: FeedbackLog, items: ItemData, slate_size: int, draws: Draws) -> list[Epoch]:
         """Fit the policy on what was recorded before this round, or in the newest rounds before it."""
         assert isinstance(self.policy, Policy)
-        window = self.arm.train_window
+        window, log = self.arm.train_window, self.arm.trains_on.part_of(log)
         known = log if window is None else log.since(round - window)
         with one_thread():
             self.policy.fit(known, items, draws("train").generator(), k=slate_size, since=self.trained_in)
@@ -65,5 +65,5 @@ class Recommender:
             boost = self.arm.popularity_boost * torch.log1p(self.policy.popularity_)
             bias = boost if bias is None else bias + boost
         return recommend(
-            self.policy, users, k, log, items, draws("slate"), draws("explore"), bias, self.arm.rerank, explore
+            self.policy, users, k, self.arm.trains_on.part_of(log), items, draws("slate"), draws("explore"), bias, self.arm.rerank, explore
         )

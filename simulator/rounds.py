@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from simulator.attempts import Attempt
 
 from agents.feedback import Reaction
 
@@ -43,3 +47,4 @@ class Round:
     interests: Tensor               # (N, T) float32, rows on the simplex: θ_u before this round's drift
     best: Callable[[Tensor, int], Tensor]   # best(users (b,), k) → (b, k) unseen items of highest true utility, best first
     reaction: Reaction | None = None        # what users let the platform know beside it; None: nothing, in this world
+    escape: Attempt | None = None   # those who try to leave their bubble, once the first attempt has begun

@@ -27,14 +27,16 @@ from pydantic import (
 from pydantic_core import CoreSchema, InitErrorDetails
 
 from agents.catalog import Mixture
-from agents.choice import CHOICES, ChoiceModel
+from agents.choice import CHOICES, ChoiceModel, Examining
 from agents.drift import DRIFTS, DriftModel
+from agents.feedback import FEEDBACKS, Feedback, Signal, Skip
 from agents.interests import INTERESTS, Interests
 from agents.space import Space
 from policies.base import Policy
 from simulator.arms import Arm, OneArm, comparable
 from simulator.docs import MOST
-from simulator.faults import Fault, ScenarioError, dotted, shown
+from simulator.events import Escape, OneEvent, Scheduled
+from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
 from simulator.item_keys import AttributeKeys
 from simulator.measures import select
 from simulator.overrides import Override, apply, parse_override
@@ -49,6 +51,7 @@ from simulator.parts import (
     wrong,
 )
 from simulator.ranges import Count, NonNegative, Text, UnitInterval, at_least_one
+from simulator.trains_on import TAKES
 from simulator.wording import faults_in
 from simulator.yaml_source import Source, read, write
 
@@ -93,6 +96,7 @@ class Trait(Section):
 InterestsPart = Annotated[Interests, OneOf(INTERESTS, "interest model", Interests)]
 ChoicePart = Annotated[ChoiceModel, OneOf(CHOICES, "choice model", ChoiceModel)]
 DriftPart = Annotated[DriftModel, OneOf(DRIFTS, "drift model", DriftModel)]
+FeedbackPart = Annotated[Feedback, OneOf(FEEDBACKS, "kind of feedback", Signal)]
 
 
 class CohortKeys(Section):
@@ -168,6 +172,9 @@ class UserKeys(Section):
     takes: Annotated[int, Interval(ge=1, le=100)] = 1
     """The most items that a user takes in a round."""
 
+    feedback: Annotated[tuple[FeedbackPart, ...], Strict(False)] = ()
+    """What users let the platform know beside what they take; a policy may learn from it: `trains_on`."""
+
     cohorts: Annotated[tuple[CohortKeys, ...], Strict(False)] = ()
     """Parts of the users that are unlike each other; empty: everybody is as the keys above say."""
 
@@ -180,6 +187,10 @@ class UserKeys(Section):
         problems = [
             problem(f"is the second cohort called {names[place]!r}", ("cohorts", place, "name"))
             for place, name in enumerate(names) if name in names[:place]
+        ]
+        kinds = [kind_of(FEEDBACKS, part) for part in self.feedback]
+        problems += [
+            problem(f"is the second {kind!r}", ("feedback", place)) for place, kind in enumerate(kinds) if kind in kinds[:place]
         ]
         total = math.fsum(cohort.share for cohort in self.cohorts)
         if self.cohorts and not math.isclose(total, 1, abs_tol=1e-6):
@@ -383,6 +394,9 @@ class Scenario(Section):
     )
     """The arms to compare: policies, by name or with their keys, and controls."""
 
+    events: Annotated[tuple[Annotated[Scheduled, OneEvent()], ...], Strict(False)] = ()
+    """What happens on the way, to the platform or to its users, in all arms or some."""
+
     measures: MeasureKeys = MeasureKeys()
     report: ReportKeys = ReportKeys()
 
@@ -451,6 +465,8 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             message = "without `data:` there are no histories to read" if own else "with `data:`, interests are read off it"
             yield problem(message, ("users", "cohorts", place, "interests"))
 
+    yield from _unheard(scenario)
+
     precision = scenario.precision
     if precision is not None:
         if scenario.replicates < 2:
@@ -488,10 +504,45 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             message = f"must be at least `{dotted(loc)}`, {size} (got {items.count})"
             yield problem(message, ("items", "count"))
 
+    names, attempts = [arm.name for arm in scenario.policies], 0
+    for place, scheduled in enumerate(scenario.events):
+        attempts += isinstance(scheduled.event, Escape)
+        if attempts > 1 and isinstance(scheduled.event, Escape):
+            yield problem("is the second attempt to escape, and there can be one", ("events", place))
+        if scheduled.at > scenario.rounds:
+            yield problem(f"must be at most `rounds`, {scenario.rounds} (got {scheduled.at})", ("events", place, "at"))
+        for number, name in enumerate(scheduled.arms or ()):
+            if name not in names:
+                yield problem(f"there is no arm {name!r}{did_you_mean(name, names)}", ("events", place, "arms", number))
     for place, round in enumerate(scenario.report.snapshots):
         if round > scenario.rounds:
             message = f"must be at most `rounds`, {scenario.rounds} (got {round})"
             yield problem(message, ("report", "snapshots", place))
+
+
+def _unheard(scenario: Scenario) -> Iterator[InitErrorDetails]:
+    """Feedback that a policy is to learn from, or the platform to see, and that there is not."""
+    feedback = scenario.users.feedback
+    signals = {part.name: part for part in feedback if not isinstance(part, Skip)}
+    for place, arm in enumerate(scenario.policies):
+        asked, where = arm.trains_on, ("policies", place, "trains_on")
+        if asked.signal == TAKES:
+            if asked.at_least is not None:
+                yield problem("takes have no strength that could be at least so much", (*where, "at_least"))
+        elif asked.signal not in signals:
+            given = f"they give {', '.join(signals)}" if signals else f"add `feedback: [{asked.signal}]` under `users`"
+            yield problem(f"users give no {asked.signal!r}: {given}", where)
+        elif asked.at_least is None and not signals[asked.signal].binary:
+            message = f"say how much is enough: {{signal: {asked.signal}, at_least: …}}"
+            yield problem(message, where)
+        if isinstance(arm.policy, Policy) and arm.policy.reads_skips() and not any(isinstance(part, Skip) for part in feedback):
+            yield problem(f"{arm.name!r} learns from skips, and users give none: add `feedback: [skip]` under `users`",
+                          ("policies", place))
+    models = [scenario.users.choice, *(cohort.choice for cohort in scenario.users.cohorts if cohort.choice is not None)]
+    for place, part in enumerate(feedback):
+        if isinstance(part, Skip) and part.of == "examined" and not all(isinstance(model, Examining) for model in models):
+            message = "the choice model does not say what was examined: give it a method `examined`, or write `of: above`"
+            yield problem(message, ("users", "feedback", place, "of"))
 
 
 def load_scenario(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from agents.labels import NO_LABELS, Labels
-from agents.space import Space, mixture, unit
+from agents.space import Space, subjects, unit
+
+Mixture = Literal["dirichlet", "one_hot"]
 
 
 @dataclass
@@ -28,6 +31,9 @@ class Catalog:
     topic_names: Sequence[str] | None = None
     cosine: bool = False            # affinity is the cosine of interests and features, not their dot product
     labels: Labels = NO_LABELS      # what items carry beside their topics; no taste depends on it
+    born: Tensor | None = None      # (M,) int64: round in which it is published, if it is; None: all there from the beginning
+    published: Tensor | None = None # (M,) bool: by now; the rows of what is not are zeros
+    available: Tensor | None = None # (M,) bool: published and not gone: can be found and shown. None: everything always is
 
     def __len__(self) -> int:
         return len(self.features)
@@ -41,20 +47,34 @@ class Catalog:
         """Return what an appeal is multiplied with (n, d): the interests (n, d), of length 1 if affinity is the cosine."""
         return unit(interests) if self.cosine else interests
 
+    def publish(self, items: Tensor, features: Tensor, quality: Tensor) -> None:
+        """Fill in the rows of `items` (n,): features (n, d) and quality (n,). Whoever holds the old tensors sees no change."""
+        assert self.published is not None       # the catalogue of a world with creators
+        self.published = self.published.index_fill(0, items, True)
+        self.features = self.features.index_copy(0, items, features)
+        topics = subjects(features, self.space)
+        self.topics = self.topics.index_copy(0, items, topics)
+        self.quality = self.quality.index_copy(0, items, quality)
+        vars(self).pop("appeal", None)          # made of the features
+
 
 def draw_catalog(
     count: int, topics: int, concentration: float, space: Space, quality: float, popularity_skew: float,
-    creators: int, rng: np.random.Generator, cosine: bool = False,
+    creators: int, rng: np.random.Generator, cosine: bool = False, mixed: Mixture = "dirichlet",
 ) -> Catalog:
     """Items with random topics.
 
     Simplex: z_i ~ Dirichlet(concentration · 1_T) (Chaney et al. 2018: 0.1 over all topics together, so
     that items are nearly of one topic).
     Sphere: v_i uniform on the unit sphere of R^(topics/2), which gives `topics` signed half-axes as topics.
+    One-hot, in any space: item i is about topic i mod `topics` and nothing else.
     Quality ~ Normal(0, quality²), in units of utility. Salience of the item of rank r ∝ r^(−popularity_skew)
     (Zipf), ranks given at random: what is famous is not thereby better.
     """
-    if space == "simplex":
+    if mixed == "one_hot":
+        axes = np.eye(topics) if space != "sphere" else np.vstack([np.eye(topics // 2), -np.eye(topics // 2)])
+        features = axes[np.arange(count) % topics]
+    elif space != "sphere":
         features = rng.dirichlet(np.full(topics, concentration), count)
     else:
         features = rng.standard_normal((count, topics // 2))
@@ -64,7 +84,7 @@ def draw_catalog(
     return Catalog(
         space=space,
         features=rows,
-        topics=mixture(rows, space),
+        topics=subjects(rows, space),
         quality=torch.from_numpy(rng.normal(0.0, quality, count).astype(np.float32)),
         salience=torch.from_numpy(weights / weights.sum()),
         creator=torch.from_numpy(rng.integers(0, creators, count)),

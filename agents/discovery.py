@@ -22,11 +22,18 @@ class ItemSampler:
     """
 
     def __init__(self, catalog: Catalog):
+        self.look_at(catalog)
+
+    def look_at(self, catalog: Catalog) -> None:
+        """Take the catalogue as it is now: what is not available is never drawn, unless nothing is."""
         by_topic = catalog.topics.to(torch.float64).T
+        if catalog.available is not None:
+            by_topic = by_topic * catalog.available
+        self.empty = catalog.available is not None and not catalog.available.any()
         empty = by_topic.sum(1, keepdim=True) == 0      # a topic without items: its seekers find what is salient
         weights = torch.cat([catalog.salience[None], torch.where(empty, catalog.salience, by_topic)])
         shares = weights.cumsum(1)
-        shares /= shares[:, -1:].clone()
+        shares /= shares[:, -1:].clone() if not self.empty else 1
         self.n_items = len(catalog)
         self.cumulative = (shares + torch.arange(len(shares))[:, None]).flatten()
 
@@ -62,6 +69,8 @@ class Discovery:
         noticed_cdf = torch.from_numpy(stats.binom.cdf(range(self.awareness + 1), self.awareness, self.share)).float()
         count = torch.searchsorted(noticed_cdf, draws("notice").uniform(users.ids)).clamp_(max=self.awareness)
         count = torch.where(looks, count, self.awareness)
+        if sampler.empty:
+            count = torch.zeros_like(count)
         noticed = torch.arange(self.awareness) < count[:, None]
         rows, slots = noticed.nonzero(as_tuple=True)
         source, quantile = draws("find").uniform_pair(users.ids[rows], slots)

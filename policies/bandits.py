@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +75,8 @@ class Feedback:
 @dataclass
 class LinearBandit(Policy):
     """Each user's chance to take an item is linear in its features, with a normal posterior over her weights."""
+
+    reads_features: ClassVar[bool] = True
 
     exploration: Annotated[float, Interval(ge=0)] = 0.5
     """How far uncertainty is followed, in standard deviations of the posterior; 0 = what is thought best is shown."""

@@ -103,6 +103,11 @@ class Cloze(Transformer):
         self.head = nn.Linear(hidden, hidden)
         self.bias = nn.Parameter(torch.zeros(n_items))
 
+    def grow(self, n_items: int, rng: torch.Generator) -> None:
+        super().grow(n_items, rng)
+        if n_items > len(self.bias):
+            self.bias = nn.Parameter(F.pad(self.bias.detach(), (0, n_items - len(self.bias))))
+
     def forward(self, sequence: Tensor, present: Tensor, hidden: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """Return the representation (b, l, d) of each place, of which `hidden` are masked. With `rng`: training."""
         l = sequence.shape[1]

@@ -50,7 +50,9 @@ class Candidates:
         history = self.log.history(self.users)
         taken = self.catalogue.topics[history.items] * history.present[..., None]
         count = history.present.sum(1, keepdim=True)
-        return (taken.sum(1) / count.clamp(min=1)).where(count > 0, self.catalogue.topics.mean(0))
+        topics, available = self.catalogue.topics, self.catalogue.available
+        everything = topics if available is None or not available.any() else topics[available]
+        return (taken.sum(1) / count.clamp(min=1)).where(count > 0, everything.mean(0))
 
 
 class Reranker(Protocol):

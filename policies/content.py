@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -68,11 +68,22 @@ class Content(Profile):
     vectors: Literal["features", "topics"] = "features"
     """What items are compared by: their features, or the topics that they are about."""
 
+    reads_features: ClassVar[bool] = True
+
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
-        self.vectors_ = F.normalize(items.features if self.vectors == "features" else items.topics)
+        self.vectors_ = self._vectors(items)
         self.tie_break_ = torch.rand(len(items), generator=rng)
         self.tie_shift_ = torch.rand(log.n_users, generator=rng)
         yield None
+
+    def meet(self, items: ItemData) -> None:
+        super().meet(items)
+        self.vectors_ = self._vectors(items)
+        known = len(self.tie_break_)            # new items come in among the old ones, evenly: steps of the golden ratio
+        self.tie_break_ = torch.cat([self.tie_break_, (torch.arange(known, len(items)) * 0.6180339887).frac()])
+
+    def _vectors(self, items: ItemData) -> Tensor:
+        return F.normalize(items.features if self.vectors == "features" else items.topics)
 
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         ties = (self.tie_break_ + self.tie_shift_[users, None]).frac_()             # one order, begun elsewhere by each

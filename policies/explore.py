@@ -31,7 +31,9 @@ class EpsilonGreedy(Explorer):
         k, users = slates.shape[1], candidates.users
         chance, _ = draws.uniform_pair(users[:, None], _PLACES + torch.arange(k))
         given = chance < self.epsilon                                               # (b, k)
-        others, value = some_unseen(users, min(2 * k, candidates.log.n_items), candidates.log, draws)
+        available = candidates.catalogue.available
+        of = None if available is None else available.nonzero()[:, 0]
+        others, value = some_unseen(users, min(2 * k, candidates.log.n_items), candidates.log, draws, of)
         kept = ((others[:, :, None] == slates[:, None]) & ~given[:, None]).any(2)
         fresh = (value > -torch.inf) & ~kept        # of 2 k, as many as are given away, or all that are left
         first = (~fresh).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]

@@ -113,6 +113,9 @@ class GraphPolicy(Policy):
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         if not (self.warm and hasattr(self, "embeddings_")):
             self._initialise(log.n_users, log.n_items, rng)
+        elif log.n_users + log.n_items > len(self.embeddings_):  # published since
+            new = xavier(log.n_users + log.n_items - len(self.embeddings_), self.factors, rng)
+            self.embeddings_ = nn.Parameter(torch.cat([self.embeddings_.detach(), new]))
         graph = bipartite(log)
         self._settle(graph)
         if not len(log):

@@ -93,6 +93,9 @@ class MatrixFactorisation(Policy):
             scale = 0.1 / self.factors**0.5
             self.user_factors_ = torch.randn(log.n_users, self.factors, generator=rng) * scale
             self.item_factors_ = torch.randn(log.n_items, self.factors, generator=rng) * scale
+        elif log.n_items > len(self.item_factors_):             # published since
+            new = torch.randn(log.n_items - len(self.item_factors_), self.factors, generator=rng) * 0.1 / self.factors**0.5
+            self.item_factors_ = torch.cat([self.item_factors_.detach(), new])
         self.item_weights_ = inverse_propensity(log, self.propensity) if self.propensity else torch.ones(log.n_items)
         if not len(log):
             return

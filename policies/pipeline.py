@@ -11,6 +11,7 @@ from torch import Tensor
 from policies.base import Policy
 from policies.candidates import Candidates, Explorer, Reranker
 from policies.chance import Draws
+from policies.cold import rank_all, up_to
 from policies.log import FeedbackLog, ItemData
 
 _USERS_AT_ONCE = 1024
@@ -33,13 +34,17 @@ def recommend(
     Exploration comes in twice: it may perturb the scores before the slate is made, or replace places of the finished one.
     """
     longer = max(k, rerank.candidates if rerank else 0, explore.candidates if explore else 0)
-    ids, scores = policy.rank(users, min(longer, log.n_items), log, draws, bias)
+    longer = min(longer, log.n_items)
+    if items.available is None:
+        ids, scores = policy.rank(users, longer, log, draws, bias)
+    else:
+        ids, scores = rank_all(policy, users, longer, log, items, draws, bias)
     retrieved = ids[:, :k]
     if rerank is None and explore is None:
         return Stages(retrieved, retrieved)
-    shown = torch.empty_like(retrieved)
+    shown, popularity = torch.empty_like(retrieved), up_to(log.n_items, policy.popularity_)
     for rows in torch.arange(len(users)).split(_USERS_AT_ONCE):
-        candidates = Candidates(users[rows], ids[rows], scores[rows], items, log, policy.popularity_)
+        candidates = Candidates(users[rows], ids[rows], scores[rows], items, log, popularity)
         if explore:
             perturbed, order = explore.perturb(candidates, chance).sort(dim=1, descending=True, stable=True)
             candidates = replace(candidates, items=candidates.items.gather(1, order), scores=perturbed)

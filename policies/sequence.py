@@ -78,6 +78,9 @@ class SequencePolicy(Policy, Generic[N]):
     def reads_titles(self) -> bool:
         return self.content == "text"
 
+    def knows(self) -> Tensor:
+        return super().knows() if self.content == "none" else torch.ones_like(self.popularity_, dtype=torch.bool)
+
     @abstractmethod
     def network(self, n_items: int, content: Tensor | None) -> N:
         """Return the network, its weights not drawn yet."""
@@ -101,6 +104,7 @@ class SequencePolicy(Policy, Generic[N]):
         content = self.contents(items)
         if not (self.warm and hasattr(self, "network_")):
             self.network_: N = drawn(lambda: self.network(log.n_items, content), rng)
+        self.network_.grow(log.n_items, rng)
         self.network_.items.content = None if content is None else content.to(device)
         self.features_ = items.features.to(device)
         # Of an item that nobody took, training could only learn to keep it away from those whom its content suits.

@@ -32,6 +32,9 @@ class Text(Profile):
     def __post_init__(self) -> None:
         check_encoder(self.encoder)
 
+    def knows(self) -> Tensor:
+        return torch.ones(len(self.vectors_), dtype=torch.bool)
+
     def reads_titles(self) -> bool:
         return True
 

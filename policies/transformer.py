@@ -43,6 +43,15 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(hidden, heads, dropout, inner, activation, norm_first) for _ in range(layers))
         self.dropout = dropout
 
+    def grow(self, n_items: int, rng: torch.Generator) -> None:
+        """Give vectors to the items that have been published since, drawn as those of the first ones were."""
+        old = self.items.weight.detach()
+        if n_items > len(old):
+            new = torch.empty(n_items - len(old), old.shape[1])
+            nn.init.normal_(new, std=0.02, generator=rng)
+            self.items.weight = nn.Parameter(torch.cat([old, new.to(old.device)]))
+            self.items.num_embeddings = n_items
+
     def last_positions(self, length: int) -> Tensor:
         """Return the vectors (l, d) of the last positions: the newest item of a user always has the same one."""
         return self.positions.weight[len(self.positions.weight) - length :]

@@ -1,0 +1,93 @@
+"""Items that a policy does not know yet: published since it was trained, or taken by nobody so far.
+
+A catalogue that stands still has no need of this, and there it does nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from policies.base import Policy
+from policies.chance import Draws
+from policies.log import FeedbackLog, ItemData
+from policies.ranking import rank
+
+NEIGHBOURS = 10
+"""Known items that stand for an unknown one."""
+
+_ROWS = 1024
+"""Unknown items compared with all known ones at once."""
+
+
+class Stand(NamedTuple):
+    """Which known items stand for which unknown ones, and with what weight."""
+
+    items: Tensor                   # (c,) int64: unknown
+    neighbours: Tensor              # (c, n) int64: known
+    weights: Tensor                 # (c, n) float32, rows sum to 1
+
+    def scores(self, known: Tensor) -> Tensor:
+        """Return the scores (b, c) of the unknown items from those of the known ones (b, m)."""
+        total = torch.zeros(len(known), len(self.items))
+        for place in range(self.neighbours.shape[1]):       # one neighbour after the other: no (b, c, n) in memory
+            total += known[:, self.neighbours[:, place]] * self.weights[:, place]
+        return total
+
+
+def stand_ins(unknown: Tensor, known: Tensor, features: Tensor) -> Stand:
+    """Find for each unknown item (c,) the known ones (m,) that are most like it, by the cosine of their features.
+
+    Weights are the cosines, or equal where none is above 0.
+    """
+    n = min(NEIGHBOURS, len(known))
+    neighbours, weights = torch.zeros(len(unknown), n, dtype=torch.int64), torch.zeros(len(unknown), n)
+    for rows in torch.arange(len(unknown)).split(_ROWS):
+        likeness, place = (features[unknown[rows]] @ features[known].T).topk(n)
+        likeness = likeness.clamp(min=0)
+        total = likeness.sum(1, keepdim=True)
+        neighbours[rows], weights[rows] = known[place], (likeness / total).where(total > 0, 1 / max(n, 1))
+    return Stand(unknown, neighbours, weights)
+
+
+def rank_all(
+    policy: Policy, users: Tensor, k: int, log: FeedbackLog, items: ItemData, draws: Draws, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Like `policy.rank`, over a catalogue that has grown since the policy was trained, and of which not everything is there.
+
+    What is not available has score −∞. A policy that reads an item's features scores new ones as it scores any. For every other
+    one, the score of an item that it does not know is the mean of the scores of the known items most like it in public
+    features, weighted with their likeness. What users took that was not there when it was trained, it does not hear of.
+
+    Source: after Gantner, Drumond, Freudenthaler, Rendle & Schmidt-Thieme 2010 (ICDM), "Learning attribute-to-feature mappings
+    for cold-start recommendations": its k-nearest-neighbour mapping, which averages factors; with scores that are linear in
+    an item's factors this is the same, and it also serves policies without any.
+    """
+    hidden = items.hidden()
+    if hidden is not None:
+        bias = hidden if bias is None else bias + hidden
+    if policy.reads_features:
+        policy.meet(items)
+        return policy.rank(users, k, log, draws, bias)
+    knows = policy.knows()
+    past, real = log.of_first(len(knows)), items.features.any(1)
+    known, unknown = (knows & real[: len(knows)]).nonzero()[:, 0], real.index_fill(0, knows.nonzero()[:, 0], False)
+    stand = stand_ins(unknown.nonzero()[:, 0], known, items.features)
+    popularity = policy.popularity_ / policy.popularity_.max().clamp(min=1)
+
+    def score(block: Tensor) -> Tensor:
+        scores = torch.zeros(len(block), len(items))
+        scores[:, : len(knows)] = policy.score(block, past)
+        scores[policy.unknown(block, past), : len(knows)] = popularity
+        scores[:, stand.items] = stand.scores(scores)
+        return scores
+
+    return rank(score, users, k, log, bias)
+
+
+def up_to(n_items: int, column: Tensor) -> Tensor:
+    """Return a column of the items of an earlier catalogue as one of `n_items`: 0 for those that have come since."""
+    return F.pad(column, (0, n_items - len(column)))

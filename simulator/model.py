@@ -12,7 +12,7 @@ from torch import Tensor
 from agents.abm import mesa
 from agents.catalog import similarity_features
 from agents.choice import Choice
-from agents.cohort import FocalUser, UserCohort
+from agents.cohort import FocalUser
 from agents.discovery import ItemSampler
 from agents.feedback import Reaction, joined, signals
 from agents.space import affinity, mixture
@@ -58,11 +58,11 @@ class FilterBubbleModel(mesa.Model):
         self.platform = Platform(self, arm, scenario.slate_size, log)
         sampler = ItemSampler(self.catalog)
         self.cohorts = [
-            UserCohort(
+            keys.kind.gather(
                 self, keys.name, part, self.users[part], self.catalog, sampler, start.discovery,
                 keys.choice, keys.drift, scenario.users.takes, scenario.users.feedback,
             )
-            for rows, keys in start.cohorts for part in _segments(rows, scenario.users.agents)
+            for rows, keys in start.cohorts for part in _segments(rows, scenario.users.agents if keys.kind.divisible else 1)
         ]
         for cohort in self.cohorts:
             cohort.remember(self.past.users, self.past.items)
@@ -206,6 +206,13 @@ class FilterBubbleModel(mesa.Model):
     def _best_unseen(self, users: Tensor, k: int) -> Tensor:
         with threads(self.threads):             # rankings are the same on any number
             return best_unseen(self.users, self.catalog, users, k, self.platform.log)[0]
+
+    @property
+    def worlds(self) -> int:
+        """How many worlds the run has, this one among them: arms times replicates."""
+        scenario = self.scenario
+        most = scenario.precision.most if scenario.precision else scenario.replicates
+        return len(scenario.policies) * most
 
     def run(self) -> FilterBubbleModel:
         """Play the warm-up and all rounds."""

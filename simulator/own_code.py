@@ -117,4 +117,9 @@ def permission(kind: str, part: Any) -> str:
         return f"{kind!r} is code of your own, which a scenario runs only if you allow it: add {OPTION}"
     if getattr(part, "runs_code", False):
         return f"{kind!r} starts a program, which a scenario does only if you allow it: read its `command`, then add {OPTION}"
+    if getattr(part, "asks_server", False):
+        return (
+            f"{kind!r} sends questions and a key to a server, which a scenario does only if you allow it: read its `base_url` "
+            f"and `key_env`, then add {OPTION}"
+        )
     return ""

@@ -170,7 +170,8 @@ def model_of(kind: str, part: type, keys: type[PartKeys] = PartKeys) -> type[Par
     """A pydantic model of `kind`, the further keys that its table asks for, and the part's own."""
     hints = get_type_hints(part, include_extras=True)
     docs = field_docs(part)
-    fields: dict[str, Any] = {"kind": (Literal[kind], Field(description=summary(part)))}
+    left_out = keys.model_fields["kind"].default == kind        # what may be left out
+    fields: dict[str, Any] = {"kind": (Literal[kind], Field(kind if left_out else ..., description=summary(part)))}
     for field in settable(part):
         if field.name in keys.model_fields:
             raise TypeError(f"{part.__name__}.{field.name}: every part of its table has a key of this name")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from agents.choice import CHOICES
+from agents.cohorts import COHORTS
 from agents.drift import DRIFTS
 from agents.interests import INTERESTS
 from policies import POLICIES
@@ -17,7 +18,7 @@ from simulator.docs import PartDoc, document
 from simulator.faults import did_you_mean
 from simulator.measures import DERIVED, MEASURES
 from simulator.parts import OneOf, Section
-from simulator.scenario import Scenario
+from simulator.scenario import OneCohort, Scenario
 
 PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "policies": (OneArm(), dict(POLICIES)),
@@ -26,6 +27,7 @@ PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "explorers": (OneOf(EXPLORERS, "explorer"), dict(EXPLORERS)),
     "interests": (OneOf(INTERESTS, "interest model"), dict(INTERESTS)),
     "choices": (OneOf(CHOICES, "choice model"), dict(CHOICES)),
+    "cohorts": (OneCohort(), dict(COHORTS)),
     "drifts": (OneOf(DRIFTS, "drift model"), dict(DRIFTS)),
 }
 GROUPS = (*PARTS, "measures", "sections")

@@ -19,6 +19,7 @@ from pydantic import (
     AfterValidator,
     Field,
     GetJsonSchemaHandler,
+    PrivateAttr,
     Strict,
     ValidationError,
     model_serializer,
@@ -28,8 +29,10 @@ from pydantic_core import CoreSchema, InitErrorDetails
 
 from agents.catalog import Mixture
 from agents.choice import CHOICES, ChoiceModel, Examining
+from agents.cohorts import COHORTS, KindOfUser, Parametric
 from agents.drift import DRIFTS, DriftModel
 from agents.feedback import FEEDBACKS, Feedback, Signal, Skip
+from agents.individual import Individual
 from agents.interests import INTERESTS, Interests
 from agents.space import Space
 from policies.base import Policy
@@ -40,13 +43,17 @@ from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
 from simulator.item_keys import AttributeKeys
 from simulator.measures import select
 from simulator.overrides import Override, apply, parse_override
-from simulator.own_code import make_importable
+from simulator.own_code import NAME, make_importable
 from simulator.parts import (
     ALLOW_CODE,
     OneOf,
+    PartKeys,
     Section,
     by_name,
+    instance,
     kind_of,
+    model_of,
+    own_keys,
     problem,
     wrong,
 )
@@ -99,8 +106,11 @@ DriftPart = Annotated[DriftModel, OneOf(DRIFTS, "drift model", DriftModel)]
 FeedbackPart = Annotated[Feedback, OneOf(FEEDBACKS, "kind of feedback", Signal)]
 
 
-class CohortKeys(Section):
+class CohortKeys(PartKeys):
     """A part of the users who are unlike the others. What is left out is as `users` says."""
+
+    kind: str = "parametric"
+    """What decides for them; users of your own are module:Class."""
 
     name: Text
     """What the cohort is called."""
@@ -129,11 +139,56 @@ class CohortKeys(Section):
     adoption: Trait | None = None
     """Chance that one of them looks at the slate when on the platform, 0 to 1."""
 
+    _part: Any = PrivateAttr(default_factory=Parametric)
+
+    @property
+    def part(self) -> KindOfUser:
+        """The kind of its users, with the keys that this kind has."""
+        return self._part
+
+    def of(self, part: KindOfUser) -> CohortKeys:
+        """Return the same keys for users of another kind, or of the same kind with other keys."""
+        keys = self.model_copy(update={"kind": kind_of(COHORTS, part)})
+        keys._part = part
+        return keys
+
+
+class OneCohort(OneOf):
+    """Annotates a cohort: a mapping whose `kind` may be left out, for users who are parametric."""
+
+    def __init__(self) -> None:
+        super().__init__(COHORTS, "kind of user", Individual)
+
+    def made(self, value: Any) -> bool:
+        return isinstance(value, CohortKeys)
+
+    def expand(self, value: Any) -> dict[str, Any]:
+        named = isinstance(value, Mapping) and "kind" not in value
+        return super().expand({"kind": "parametric", **value} if named else value)
+
+    def model(self, kind: str) -> type[PartKeys]:
+        return model_of(kind, self.part(kind), CohortKeys)
+
+    def build(self, keys: Any) -> CohortKeys:
+        names = CohortKeys.model_fields.keys()
+        common = CohortKeys.model_construct(keys.model_fields_set & names, **{name: getattr(keys, name) for name in names})
+        return common.of(instance(self.part(keys.kind), keys))
+
+    def dump(self, value: CohortKeys) -> dict[str, Any]:
+        return {**value.model_dump(mode="json"), **own_keys(value.part)}
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        mappings = [handler(self.model(kind).__pydantic_core_schema__) for kind in self.table]
+        own = {"type": "string", "pattern": f"^{NAME}$", "description": "Users of your own, module:Class."}
+        with_keys = {"type": "object", "required": ["kind", "name", "share"], "properties": {"kind": own}}
+        return {"anyOf": [{"oneOf": mappings, "type": "object"}, with_keys]}
+
 
 @dataclass(frozen=True)
 class Cohort:
     """What holds for the users of one cohort."""
 
+    kind: KindOfUser
     name: str
     share: float                    # of the users
     group: int | None
@@ -175,7 +230,7 @@ class UserKeys(Section):
     feedback: Annotated[tuple[FeedbackPart, ...], Strict(False)] = ()
     """What users let the platform know beside what they take; a policy may learn from it: `trains_on`."""
 
-    cohorts: Annotated[tuple[CohortKeys, ...], Strict(False)] = ()
+    cohorts: Annotated[tuple[Annotated[CohortKeys, OneCohort()], ...], Strict(False)] = ()
     """Parts of the users that are unlike each other; empty: everybody is as the keys above say."""
 
     agents: Count = 1
@@ -206,7 +261,7 @@ class UserKeys(Section):
         def filled_in(keys: CohortKeys) -> Cohort:
             said = {part: getattr(keys, part) for part in parts}
             values = {part: getattr(self, part) if value is None else value for part, value in said.items()}
-            return Cohort(keys.name, keys.share, keys.group, **values)
+            return Cohort(keys.part, keys.name, keys.share, keys.group, **values)
 
         return tuple(map(filled_in, self.cohorts or (CohortKeys(name="everybody", share=1.0),)))
 

@@ -131,7 +131,7 @@ def _chosen(hint: Any, value: Any) -> Any:
         inner, *metadata = get_args(hint)
         for each in metadata:
             if isinstance(each, OneOf):
-                return each.model(value["kind"])
+                return each.model(each.expand(value)["kind"])
         return _chosen(inner, value)
     if get_origin(hint) in (Union, UnionType):
         chosen = [_chosen(member, value) for member in get_args(hint)]

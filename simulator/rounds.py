@@ -31,6 +31,17 @@ class World:
 
 
 @dataclass(frozen=True)
+class Stock:
+    """The supply side in one round of a world whose catalogue changes. C creators."""
+
+    available: Tensor               # (M,) bool: items that could be found and shown
+    topics: Tensor                  # (M, T) as in `World`; rows of what had not been published are zeros
+    features: Tensor                # (M, d)
+    styles: Tensor                  # (C, T) float32, rows on the simplex: what each creator's items were like on average
+    active: Tensor                  # (C,) bool: False = had given up
+
+
+@dataclass(frozen=True)
 class Round:
     """One round as it happened to all N users, with the interests *before* they drifted.
 
@@ -46,5 +57,8 @@ class Round:
     utility: Tensor                 # (N, m) float32: true utility of items[u, j] to user u
     interests: Tensor               # (N, T) float32, rows on the simplex: θ_u before this round's drift
     best: Callable[[Tensor, int], Tensor]   # best(users (b,), k) → (b, k) unseen items of highest true utility, best first
+    filled: Tensor | None = None    # (N, k) bool: False = an empty place of a slate, after those that are not; None: none is
+    stock: Stock | None = None      # None: the catalogue stands still
     reaction: Reaction | None = None        # what users let the platform know beside it; None: nothing, in this world
     escape: Attempt | None = None   # those who try to leave their bubble, once the first attempt has begun
+    present: Tensor | None = None   # (N,) bool: has arrived and has not left; None: everybody, in a world without churn

@@ -24,7 +24,7 @@ GROUPS = (
 def utility_of_groups(summary: Callable[[Tensor], float | None]) -> Callable[[Observation], float | None]:
     def value(o: Observation) -> float | None:
         group = o.frame.world.group
-        return None if group is None else summary(groups.group_means(o.utility_per_user, group))
+        return None if group is None else summary(groups.group_means(o.utility_per_user, o.of_present(group)))
 
     return value
 

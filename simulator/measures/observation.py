@@ -19,6 +19,24 @@ from simulator.measures.window import Intake, ItemLists, rows
 from simulator.rounds import Round
 
 
+class Presence:
+    """Who is there, round by round, (N,) bool each; None as long as everybody is."""
+
+    def __init__(self) -> None:
+        self.now: Tensor | None = None
+        self.before: Tensor | None = None       # one round ago
+        self.founders: Tensor | None = None     # in the first round
+        self.ever: Tensor | None = None         # up to now
+
+    def push(self, present: Tensor | None) -> None:
+        if present is None:
+            return
+        self.before, self.now = self.now, present.clone()       # users come and go in place
+        if self.founders is None or self.ever is None:
+            self.founders = self.ever = self.now
+        self.ever = self.ever | self.now
+
+
 @dataclass(eq=False)
 class Observation:
     """The newest round, the windows that end with it, and profiles: consumption in the window before it."""
@@ -30,6 +48,7 @@ class Observation:
     items: ItemLists                # consumed, for sets and profiles
     popularity: Tensor              # (M,) int64: n_i at the time of showing, before this round's takes
     previous: Tensor | None         # (N, T) interests one round ago
+    presence: Presence
 
     @cached_property
     def slates(self) -> Tensor:             # (n shown, k) item ids
@@ -87,17 +106,29 @@ class Observation:
         profiles = popularity[rows(self.items.before(), both)].sum(1).double() / rows(self.profile_sizes, both)
         return slates, profiles
 
+    def of_present(self, x: Tensor) -> Tensor:
+        """Return the rows (n present, …) of x (N, …) of those who are there."""
+        return x if self.round.present is None else rows(x, self.round.present)
+
     @cached_property
-    def interest_entropies(self) -> Tensor:  # (N,)
-        return entropy(self.round.interests)
+    def n_present(self) -> int:
+        return self.frame.n_users if self.round.present is None else int(self.round.present.sum())
+
+    @cached_property
+    def interests(self) -> Tensor:          # (n present, T)
+        return self.of_present(self.round.interests)
+
+    @cached_property
+    def interest_entropies(self) -> Tensor:  # (n present,)
+        return entropy(self.interests)
 
     @cached_property
     def interest_partition(self) -> Partition:
-        return diversity_partition(self.round.interests, self.interest_entropies)
+        return diversity_partition(self.interests, self.interest_entropies)
 
     @cached_property
-    def utility_per_user(self) -> Tensor:   # (N,)
-        return utility_per_user(self.round.utility, self.round.taken)
+    def utility_per_user(self) -> Tensor:   # (n present,)
+        return self.of_present(utility_per_user(self.round.utility, self.round.taken))
 
 
 def mean(values: Tensor) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simulator.measures.derived import DERIVED
 from simulator.measures.frame import Pairs, draw_frame
-from simulator.measures.observation import Observation
+from simulator.measures.observation import Observation, Presence
 from simulator.measures.table import MEASURES
 from simulator.measures.window import Diet, Intake, ItemLists
 from simulator.rounds import Round, World
@@ -71,6 +71,7 @@ class Recorder:
         self.items = ItemLists(self.frame, window)
         self.popularity = self.frame.world.popularity       # (M,) int64: n_i before the next round
         self.previous: Tensor | None = None                 # (N, T) interests in the newest round
+        self.presence = Presence()
         self.newest: int | None = None                      # its number
 
     def history(self, items: Tensor, mask: Tensor) -> None:
@@ -103,11 +104,12 @@ class Recorder:
         observation = Observation(
             frame=self.frame,
             round=round,
-            exposure=Intake(self.exposure),
-            consumption=Intake(self.consumption),
+            exposure=Intake(self.exposure, round.present),
+            consumption=Intake(self.consumption, round.present),
             items=self.items,
             popularity=popularity,
             previous=previous,
+            presence=self.presence,
         )
         values = {}
         for name in self.names:
@@ -121,8 +123,10 @@ class Recorder:
 
     def _push(self, round: Round) -> None:
         self._check(round)
-        self.exposure.push(round.slate, round.shown[:, None].expand(round.slate.shape), self.popularity)
-        self.consumption.push(round.items, round.taken, self.popularity)
+        self.presence.push(round.present)
+        n_users = None if self.presence.ever is None else int(self.presence.ever.sum())
+        self.exposure.push(round.slate, round.shown[:, None].expand(round.slate.shape), self.popularity, n_users)
+        self.consumption.push(round.items, round.taken, self.popularity, n_users)
         self.items.push(round.items, round.taken)
         self.popularity = self.popularity + self.consumption.item_counts.newest
         self.previous = round.interests.clone()             # drift may overwrite the round's own

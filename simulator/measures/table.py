@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from simulator.measures import between, catalogue, lists, state, usefulness, within
+from simulator.measures.escaping import ESCAPE
 from simulator.measures.fairness import FAIRNESS, NORMATIVE
 from simulator.measures.measure import COUNTED, PANEL, SLATE, Measure
 from simulator.measures.observation import Observation, mean
+from simulator.measures.presence import PRESENCE
+from simulator.measures.response import FEEDBACK
 from simulator.measures.window import Intake
 
 # ---- exposure.* and consumption.*: the same functions on what was shown and on what was consumed
@@ -157,16 +160,17 @@ def diet_measures(diet: Literal["exposure", "consumption"]) -> list[Measure]:
             "users", "Users counted", "share of users", ("1/N … 1", 0, 1), 0,
             "share of users whose window is not empty: those over whom the other measures are taken.",
             "—",
-            lambda d: mean(d.counted),
+            lambda d: mean(d.share_counted),
         ),
     ]  # fmt: skip
 
 
 def mean_jaccard(o: Observation) -> float | None:
-    items = o.items.now(torch.arange(o.frame.n_users))
+    items, present = o.items.now(torch.arange(o.frame.n_users)), o.round.present
     if o.frame.pairs is None:
-        return between.jaccard_of_all_pairs(items, o.frame.n_items)
-    return between.jaccard_of_pairs(items, o.frame.n_items, *o.frame.pairs)
+        return between.jaccard_of_all_pairs(o.of_present(items), o.frame.n_items)
+    pairs = o.frame.pairs if present is None else o.frame.pairs[:, present[o.frame.pairs].all(0)]
+    return between.jaccard_of_pairs(items, o.frame.n_items, *pairs)
 
 
 # ---- exposure.*: single slates
@@ -303,8 +307,13 @@ OVERLAP = [
 # ---- interests.*: the users' true state, known only to the simulator
 
 
+def of_users(function: Callable[[Observation], float | None]) -> Callable[[Observation], float | None]:
+    """Only where somebody is there."""
+    return lambda o: function(o) if o.n_present else None
+
+
 def drift_speed(o: Observation) -> float | None:
-    return None if o.previous is None else mean(state.drift_speed(o.round.interests, o.previous))
+    return None if o.previous is None else mean(state.drift_speed(o.interests, o.of_present(o.previous)))
 
 
 INTERESTS = [
@@ -312,60 +321,60 @@ INTERESTS = [
         "interests.drift", "Drift of interests", "JSD, base 2", "0 … 1", 0, 1, 1,
         "Jensen–Shannon divergence of a user's interests from those of round 0, mean over users.",
         "Lin 1991",
-        lambda o: mean(state.drift(o.round.interests, o.frame.world.interests)),
+        of_users(lambda o: mean(state.drift(o.interests, o.of_present(o.frame.world.interests)))),
     ),
     Measure(
         "interests.entropy", "Entropy of interests", "nats", "0 … ln T", 0, None, -1,
         "Entropy of a user's interests, mean over users.",
         "Shannon 1948",
-        lambda o: mean(o.interest_entropies),
+        of_users(lambda o: mean(o.interest_entropies)),
     ),
     Measure(
         "interests.alpha", "Diversity within users, α (interests)", "topics", "1 … T", 1, None, -1,
         "Effective topics within a user's interests, exp(mean_u H(θ_u)). Down: persons narrow.",
         "Jost 2007",
-        lambda o: o.interest_partition.alpha,
+        of_users(lambda o: o.interest_partition.alpha),
     ),
     Measure(
         "interests.beta", "Diversity between users, β (interests)", "tastes", "1 … min(N, T)", 1, None, 1,
         "Effective number of distinct tastes, gamma/alpha. Down: homogenisation. Up, with alpha down: "
         "separate bubbles.",
         "Jost 2007",
-        lambda o: o.interest_partition.beta,
+        of_users(lambda o: o.interest_partition.beta),
     ),
     Measure(
         "interests.gamma", "Diversity of everybody, γ (interests)", "topics", "1 … T", 1, None, 0,
         "Effective topics of all users' interests together. Down: the public sphere shrinks.",
         "Jost 2007",
-        lambda o: o.interest_partition.gamma,
+        of_users(lambda o: o.interest_partition.gamma),
     ),
     Measure(
         "interests.drift_speed", "Speed of drift", "share a round", "0 … 1", 0, 1, 0,
         "Share of a user's interest that changed topic since the round before, ‖θ_t − θ_{t−1}‖₁/2, mean "
         "over users.",
         "—",
-        drift_speed,
+        of_users(drift_speed),
     ),
     Measure(
         "interests.similarity", "Similarity of interests", "cosine", "0 … 1", 0, 1, -1,
         "Mean cosine of interests over all pairs of different users. Up: homogenisation; down: separate "
         "bubbles.",
         "—",
-        lambda o: state.similarity(o.round.interests) if o.frame.n_users > 1 else None,
+        lambda o: state.similarity(o.interests) if o.n_present > 1 else None,
     ),
     Measure(
         "interests.bimodality", "Bimodality of interests", "coefficient", "0 … 1", 0, 1, 1,
         "Sarle's (skew² + 1)/kurtosis on the first principal component of interests: 1 = two points, 5/9 "
         "= uniform, 1/3 = normal.",
         "Pfister et al. 2013",
-        lambda o: state.bimodality(o.round.interests),
+        of_users(lambda o: state.bimodality(o.interests)),
     ),
     Measure(
         "interests.esteban_ray", "Esteban–Ray polarisation", "index", "0 … 0.165", 0, 0.5**2.6, 1,
         "Σ_a Σ_b π_a^2.6 π_b d(a, b) over camps of users with the same leading topic, d = half the L1 "
         "distance of their mean interests.",
         "Esteban & Ray 1994",
-        lambda o: state.esteban_ray(o.round.interests),
+        of_users(lambda o: state.esteban_ray(o.interests)),
     ),
 ]  # fmt: skip
 
@@ -407,7 +416,7 @@ UTILITY = [
         "Sum of the true utility of what a user consumed this round, mean over all users: taking nothing "
         "counts as 0.",
         "Chaney et al. 2018",
-        lambda o: mean(o.utility_per_user),
+        of_users(lambda o: mean(o.utility_per_user)),
     ),
     Measure(
         "utility.acceptance", "Acceptance", "share of items shown", "0 … 1", 0, 1, 0,
@@ -447,7 +456,7 @@ UTILITY = [
         "Utility per user of majority-taste users minus that of minority-taste users; majority: interests "
         "at round 0 closer to the population's mean (cosine) than the median user's.",
         "Ekstrand et al. 2022",
-        lambda o: usefulness.group_gap(o.utility_per_user, o.frame.majority),
+        of_users(lambda o: usefulness.group_gap(o.utility_per_user, o.of_present(o.frame.majority))),
     ),
 ]  # fmt: skip
 
@@ -461,6 +470,9 @@ MEASURES: dict[str, Measure] = {
         *OVERLAP,
         *INTERESTS,
         *UTILITY,
+        *FEEDBACK,
+        *PRESENCE,
+        *ESCAPE,
         *FAIRNESS,
         *NORMATIVE,
     ]

@@ -73,13 +73,16 @@ class Diet:
         self.last_met = torch.full((n, t + 1), -1, dtype=torch.int32)
         self.pushed = 0
 
-    def push(self, items: Tensor, mask: Tensor, popularity: Tensor) -> None:
-        """Adds one round: `items` (N, j), `mask` which places hold one, `popularity` (M,) n_i so far."""
+    def push(self, items: Tensor, mask: Tensor, popularity: Tensor, n_users: int | None = None) -> None:
+        """Adds one round: `items` (N, j), `mask` which places hold one, `popularity` (M,) n_i so far.
+
+        `n_users`: of how many users n_i is, those who have ever been there; None: of all.
+        """
         frame = self.frame
         items = torch.where(mask, items, frame.n_items)
         counts = torch.bincount(items.flatten(), minlength=frame.n_items + 1)[: frame.n_items]
         known = counts.double()
-        surprise = self_information(popularity, frame.n_users)
+        surprise = self_information(popularity, n_users or frame.n_users)
         nothing = torch.zeros(len(items), frame.n_topics)       # embedding_bag takes no bags of size 0
         self.topic_sums.push(embedding_bag(items, frame.topics, mode="sum") if items.shape[1] else nothing)
         self.sizes.push(mask.sum(1))
@@ -124,16 +127,21 @@ class ItemLists:
 class Intake:
     """One window of a diet as measures read it; what several need is computed once, when asked for."""
 
-    def __init__(self, diet: Diet) -> None:
+    def __init__(self, diet: Diet, present: Tensor | None = None) -> None:
         self.diet = diet
+        self.present = present              # (N,) bool: who is there; None: everybody
 
     @cached_property
     def sizes(self) -> Tensor:              # (N,): |C_u|
         return self.diet.sizes.now()
 
     @cached_property
-    def counted(self) -> Tensor:            # (N,) bool: whose window is not empty; means are over them
-        return self.sizes > 0
+    def counted(self) -> Tensor:            # (N,) bool: who is there and whose window is not empty; means are over them
+        return self.sizes > 0 if self.present is None else (self.sizes > 0) & self.present
+
+    @property
+    def share_counted(self) -> Tensor:      # (n present,) bool
+        return self.counted if self.present is None else rows(self.counted, self.present)
 
     @property
     def empty(self) -> bool:

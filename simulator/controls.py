@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import torch
+import torch.nn.functional as F
 from annotated_types import Interval
 from torch import Tensor
 
@@ -70,7 +72,15 @@ class ABTest(Control):
 CONTROLS: dict[str, type[Control]] = {"organic": Organic, "oracle": Oracle, "ab_test": ABTest}
 
 
-def best_unseen(users: Users, items: Catalog, rows: Tensor, k: int, log: FeedbackLog) -> tuple[Tensor, Tensor]:
-    """Return for each of the rows (b,) the k unseen items of highest true utility: ids and utilities (b, k), best first."""
+def best_unseen(
+    users: Users, items: Catalog, rows: Tensor, k: int, log: FeedbackLog, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return for each of the rows (b,) the k unseen items of highest true utility: ids and utilities (b, k), best first.
+
+    `bias` (M,) is added to the utilities; −∞ keeps an item out.
+    """
     taste = items.taste(users.interests)
-    return rank(lambda block: taste[block] @ items.appeal.T, rows, k, log, bias=items.quality)
+    value = items.quality if bias is None else items.quality + F.pad(bias, (0, len(items) - len(bias)))
+    if items.available is not None:
+        value = value.masked_fill(~items.available, -torch.inf)
+    return rank(lambda block: taste[block] @ items.appeal.T, rows, k, log, bias=value)

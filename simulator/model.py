@@ -13,6 +13,7 @@ from agents.abm import mesa
 from agents.catalog import similarity_features
 from agents.choice import Choice
 from agents.cohort import FocalUser
+from agents.creator import Audience, CreatorCohort
 from agents.discovery import ItemSampler
 from agents.feedback import Reaction, joined, signals
 from agents.space import affinity, mixture
@@ -26,8 +27,8 @@ from simulator.draws import Draws
 from simulator.events import Escape, Timeline
 from simulator.measures import Recorder, select
 from simulator.people import Tally
-from simulator.platform import Platform, Slates
-from simulator.rounds import Round, World
+from simulator.platform import OPENING, Platform, Slates
+from simulator.rounds import Round, Stock, World
 from simulator.scenario import Scenario
 from simulator.threads import one_thread, threads
 from simulator.world import begin
@@ -56,13 +57,21 @@ class FilterBubbleModel(mesa.Model):
         self.timeline = Timeline(each for each in scenario.events if each.happens_to(arm))
         self.escape: Attempt | None = None
         self.platform = Platform(self, arm, scenario.slate_size, log)
-        sampler = ItemSampler(self.catalog)
+        self.sampler = sampler = ItemSampler(self.catalog)
         self.cohorts = [
             keys.kind.gather(
                 self, keys.name, part, self.users[part], self.catalog, sampler, start.discovery,
                 keys.choice, keys.drift, scenario.users.takes, scenario.users.feedback,
             )
             for rows, keys in start.cohorts for part in _segments(rows, scenario.users.agents if keys.kind.divisible else 1)
+        ]
+        self.shelf, self.creators = start.supply and start.supply.shelf, start.supply and start.supply.creators
+        self.makers = [] if start.supply is None or scenario.creators is None else [
+            CreatorCohort(
+                self, part, start.supply.creators[part], self.catalog, start.supply.craft, scenario.creators.behaviour,
+                scenario.creators.leaves(),
+            )
+            for part in _segments(slice(0, len(start.supply.creators)), scenario.creators.agents)
         ]
         for cohort in self.cohorts:
             cohort.remember(self.past.users, self.past.items)
@@ -85,9 +94,10 @@ class FilterBubbleModel(mesa.Model):
         )
 
     def step(self) -> None:
-        """One round. (Supply, the first of its steps, is still: the catalogue does not grow yet.)"""
+        """One round."""
         self.round += 1
         draws = self.draws.at(self.round)
+        self.supply()
         active = draws("active").uniform(self.users.ids) < self.users.activity
         self.turn_of_events()
         self.platform.retrain(self.round, draws)                        # on everything before this round
@@ -97,6 +107,31 @@ class FilterBubbleModel(mesa.Model):
         self.observe(slates, choice, reaction)                          # with the interests before they drift
         self.platform.record(self.round, slates, choice, reaction)
         self.drift(choice, draws)
+        self.respond(slates, choice, draws)
+
+    def supply(self) -> None:
+        """Creators publish what is due, everything grows older, and people and platform find what there is now."""
+        if self.shelf is None:
+            return
+        due = self.shelf.due(self.round)
+        for maker in self.makers:
+            maker.publish(due, self.draws)
+        self.shelf.turn(self.round)
+        self.sampler.look_at(self.catalog)
+        self.platform.stock(self.round)
+
+    def respond(self, slates: Slates, choice: Choice, draws: Draws) -> None:
+        """Creators learn from how the round went, and some give up."""
+        if not self.makers:
+            return
+        n_items = len(self.catalog)
+        audience = Audience(
+            shown=torch.bincount(slates.items[slates.places()], minlength=n_items),
+            taken=torch.bincount(choice.items[choice.taken], minlength=n_items),
+            users=len(self.users),
+        )
+        for maker in self.makers:
+            maker.respond(audience, draws, counts=self.round >= OPENING)
 
     def turn_of_events(self) -> None:
         """What the timeline has for this round begins, and what is over ends."""
@@ -112,7 +147,10 @@ class FilterBubbleModel(mesa.Model):
     def choose(self, slates: Slates, active: Tensor, draws: Draws) -> Choice:
         """Every cohort acts for its users; the whole population's choice, in the order of user ids."""
         choices = [
-            cohort.choose(slates.items[cohort.rows], slates.shown[cohort.rows], active[cohort.rows], draws)
+            cohort.choose(
+                slates.items[cohort.rows], slates.shown[cohort.rows], active[cohort.rows], draws,
+                None if slates.filled is None else slates.filled[cohort.rows],
+            )
             for cohort in self.cohorts
         ]
         return Choice(*(torch.cat(column) for column in zip(*choices, strict=True)))
@@ -143,6 +181,8 @@ class FilterBubbleModel(mesa.Model):
             best=self._best_unseen,
             escape=self.escape,
             reaction=reaction,
+            filled=slates.filled,
+            stock=self._stock(),
         )
         if self.escape is not None:
             self.escape.count(happened, self.catalog.topics)
@@ -153,7 +193,7 @@ class FilterBubbleModel(mesa.Model):
             self.recorder = self._new_recorder()
         if self.round >= 1:
             n_items = len(self.catalog)
-            self.exposures += torch.bincount(slates.items[slates.shown].flatten(), minlength=n_items)
+            self.exposures += torch.bincount(slates.items[slates.places()], minlength=n_items)
             self.takes += torch.bincount(choice.items[choice.taken], minlength=n_items)
             self.tally.add(happened, self.catalog.topics)
         last = self.scenario.rounds
@@ -166,6 +206,16 @@ class FilterBubbleModel(mesa.Model):
             self.datacollector.collect(self)
         else:
             self.recorder.push(happened)
+
+    def _stock(self) -> Stock | None:
+        """The supply side as it is in this round, before creators respond to it."""
+        if self.creators is None or self.catalog.available is None:
+            return None
+        catalog, style = self.catalog, self.creators.style.float()
+        return Stock(
+            catalog.available, catalog.topics, similarity_features(catalog),
+            mixture(style, catalog.space) if catalog.space == "sphere" else style, self.creators.active.clone(),
+        )
 
     def _new_recorder(self) -> Recorder:
         """A recorder whose round 0 is now, and whose window holds what has happened so far."""

@@ -32,6 +32,12 @@ class Slates(NamedTuple):
 
     items: Tensor                   # (N, k) int64 item ids, best first; k = 0 without a recommender
     shown: Tensor                   # (N,) bool: was given a slate
+    filled: Tensor | None = None    # (N, k) bool: False = an empty place; None: there is none. Empty places come last
+
+    def places(self) -> Tensor:
+        """Return a bool (N, k): which places hold an item that was shown."""
+        shown = self.shown[:, None].expand(self.items.shape)
+        return shown if self.filled is None else shown & self.filled
 
 
 class Platform(mesa.Agent):
@@ -45,6 +51,22 @@ class Platform(mesa.Agent):
         self.training: list[tuple[int, Epoch]] = []     # (round, epoch); of an A/B test none: two policies learn at a time
         self.training_seconds = 0.0
         self.employ(arm)
+
+    def stock(self, round: int) -> None:
+        """Take in the catalogue as it is in this round: what has been planned and not been published, nobody here hears of.
+
+        Rows come in the order of publication, so what there is are the first ones; but for the gaps that creators leave who have
+        given up, which are rows of zeros by nobody.
+        """
+        catalog = self.model.catalog
+        assert catalog.born is not None and catalog.published is not None and catalog.available is not None
+        count = int((catalog.born <= round).sum())
+        rows, published = slice(count), catalog.published[:count]
+        self.items = ItemData(
+            catalog.topics[rows], similarity_features(catalog)[rows], catalog.titles, catalog.available[rows],
+            (round - catalog.born[rows]).where(published, 0), catalog.creator[rows].where(published, 0),
+        )
+        self.log.grow(count)
 
     def employ(self, arm: Arm) -> None:
         """Let this arm decide from now on."""
@@ -111,7 +133,24 @@ class Platform(mesa.Agent):
                 users = served.nonzero()[:, 0]
                 slates[users] = self._rank(recommender, users, draws)
                 shown |= served
-        return Slates(slates, shown)
+        return self._without_gaps(slates, shown)
+
+    def _without_gaps(self, slates: Tensor, shown: Tensor) -> Slates:
+        """Where the catalogue changes, leave places empty for which there is nothing available that the user has not taken.
+
+        Elsewhere something seen before stands in them, which users then overlook.
+        """
+        available = self.items.available
+        if available is None:
+            return Slates(slates, shown)
+        filled = available[slates]
+        left = int(available.sum()) - self.log.counts()
+        for users in (shown & (left < self.slate_size)).nonzero()[:, 0].split(1024):
+            taken = self.log.seen(users)
+            filled[users] &= ~((slates[users][:, :, None] == taken.items[:, None]) & taken.present[:, None]).any(2)
+        order = (~filled).to(torch.int8).sort(dim=1, stable=True).indices
+        slates, filled = slates.gather(1, order), filled.gather(1, order)
+        return Slates(slates, shown & filled.any(1), filled)
 
     @property
     def events(self) -> list[Event]:
@@ -129,6 +168,8 @@ class Platform(mesa.Agent):
         history = self.log.history(users)
         rows, places = history.present.nonzero(as_tuple=True)
         free[rows, history.items[rows, places]] = False
+        if self.items.available is not None:
+            free &= self.items.available
         bias = self.bias()
         return free if bias is None else free & (bias > -torch.inf)
 
@@ -152,8 +193,10 @@ class Platform(mesa.Agent):
     def record(self, round: int, slates: Slates, choice: Choice, reaction: Reaction | None = None) -> None:
         """Append this round's impressions, interactions and feedback to the log."""
         if slates.items.shape[1]:
-            users = slates.shown.nonzero()[:, 0]
-            self.log.record_slates(round, users, slates.items[users])
+            sizes = slates.places().sum(1)
+            for size in sizes[slates.shown].unique().flip(0).tolist():      # without gaps, one
+                users = (slates.shown & (sizes == size)).nonzero()[:, 0]
+                self.log.record_slates(round, users, slates.items[users, :size])
         users, places = choice.taken.nonzero(as_tuple=True)
         signals = {} if reaction is None else {name: column[users, places] for name, column in reaction.signals.items()}
         self.log.record(round, users, choice.items[users, places], signals)

@@ -30,6 +30,7 @@ from pydantic_core import CoreSchema, InitErrorDetails
 from agents.catalog import Mixture
 from agents.choice import CHOICES, ChoiceModel, Examining
 from agents.cohorts import COHORTS, KindOfUser, Parametric
+from agents.creator import CREATORS
 from agents.drift import DRIFTS, DriftModel
 from agents.feedback import FEEDBACKS, Feedback, Signal, Skip
 from agents.individual import Individual
@@ -37,12 +38,13 @@ from agents.interests import INTERESTS, Interests
 from agents.space import Space
 from policies.base import Policy
 from simulator.arms import Arm, OneArm, comparable
+from simulator.creator_keys import MOST_PLANNED, CreatorKeys
 from simulator.docs import MOST
 from simulator.events import Escape, OneEvent, Scheduled
 from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
 from simulator.item_keys import AttributeKeys
 from simulator.measures import select
-from simulator.overrides import Override, apply, parse_override
+from simulator.overrides import Changed, Override, apply, parse_override
 from simulator.own_code import NAME, make_importable
 from simulator.parts import (
     ALLOW_CODE,
@@ -57,6 +59,7 @@ from simulator.parts import (
     problem,
     wrong,
 )
+from simulator.posterior import Posterior, draw_of, read_table, undone, with_values
 from simulator.ranges import Count, NonNegative, Text, UnitInterval, at_least_one
 from simulator.trains_on import TAKES
 from simulator.wording import faults_in
@@ -435,6 +438,10 @@ class Scenario(Section):
     precision: PrecisionKeys | None = None
     """Go on with more replicates until an interval is narrow enough."""
 
+    posterior: Posterior | None = None
+    """Draws of parameters that are not known for sure: a CSV file with a column for each key, seen from the folder of this file,
+    or keys with lists of values. Replicate r plays draw r, in all arms; after the last comes the first again."""
+
     slate_size: Count = 10
     """Number of items in a slate."""
 
@@ -443,6 +450,9 @@ class Scenario(Section):
     discovery: DiscoveryKeys = DiscoveryKeys()
     data: DataKeys | None = None
     """A real log that users, items and the first interactions are taken from; else they are generated."""
+
+    creators: CreatorKeys | None = None
+    """Creators who publish new items; null: nothing is published, and nothing disappears."""
 
     policies: Annotated[tuple[Annotated[Arm, OneArm()], ...], Strict(False), AfterValidator(comparable)] = (
         Field(json_schema_extra={"minItems": 1})
@@ -472,6 +482,13 @@ class Scenario(Section):
         if conflicts:
             raise wrong(*conflicts)
         return self
+
+    def in_replicate(self, replicate: int) -> Scenario:
+        """The scenario as this replicate plays it: with its own draw of the parameters that have a `posterior`."""
+        if self.posterior is None:
+            return self
+        values = with_values(self.model_dump(mode="json"), draw_of(self.posterior, replicate))
+        return Scenario.model_validate(values, context={ALLOW_CODE: True})      # its code was allowed when it was loaded
 
     def resolved(self) -> str:
         """The whole scenario as YAML text, every default written out. Loads back to an equal scenario."""
@@ -514,6 +531,27 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
                     f"(it is {items.space}): change `{dotted((*place_of, part_key))}` or `items.space`",
                     (*place_of, part_key) if part_key in keys.model_fields_set else ("items", "space"),
                 )
+    creators = scenario.creators
+    if creators is not None:
+        planned = creators.rate * items.creators * (scenario.rounds + scenario.warmup)
+        if scenario.data is not None:
+            yield problem("are of generated worlds: with `data:`, nobody knows who made the items", ("creators",))
+        elif items.mixture != "dirichlet":
+            yield problem(f"make mixtures: not with `items.mixture: {items.mixture}`", ("creators",))
+        elif items.space not in creators.behaviour.spaces:
+            yield problem(
+                f"{kind_of(CREATORS, creators.behaviour)!r} needs `items.space: {' or '.join(creators.behaviour.spaces)}` "
+                f"(it is {items.space})", ("creators", "behaviour"),
+            )
+        for name, label in items.attributes:
+            if label is not None and label.by == "topic":
+                message = "is the topic's, and what creators will publish has no topic yet: 'item' or 'creator'"
+                yield problem(message, ("items", "attributes", name, "by"))
+        if planned > MOST_PLANNED:
+            yield problem(
+                f"makes about {planned:,.0f} items: {items.creators} creators for {scenario.rounds + scenario.warmup} rounds; "
+                f"at most {MOST_PLANNED:,} fit", ("creators", "rate") if "rate" in creators.model_fields_set else ("creators",),
+            )
     for place, cohort in enumerate(users.cohorts):
         own = cohort.interests is not None and kind_of(INTERESTS, cohort.interests) == "data"
         if cohort.interests is not None and own != (scenario.data is not None):
@@ -631,15 +669,35 @@ def load_scenario(
 
 def check(source: Source, overrides: Sequence[Override] = (), allow_code: bool = False) -> Scenario:
     """The scenario that a YAML text describes, after some changes to it."""
-    changed = apply(source, overrides, _defaults())
-    faults = list(source.faults)
+    changed, unread = read_table(apply(source, overrides, _defaults()))
+    faults = [*source.faults, *unread]
     try:
         scenario = Scenario.model_validate(changed.values, context={ALLOW_CODE: allow_code})
     except ValidationError as error:
         faults += faults_in(error, Scenario, changed)
+    else:
+        faults += _misdrawn(scenario, changed)
     if faults:
         raise ScenarioError(faults)
     return scenario
+
+
+def _misdrawn(scenario: Scenario, source: Changed) -> list[Fault]:
+    """What is wrong with the draws of a scenario's posterior: what no world could be made of, and options that they undo."""
+    if scenario.posterior is None:
+        return []
+    replicates = scenario.precision.most if scenario.precision else scenario.replicates
+    draws = len(next(iter(scenario.posterior.values())))
+    for replicate in range(min(replicates, draws)):
+        try:
+            scenario.in_replicate(replicate)
+        except (ValidationError, ScenarioError) as error:
+            found = faults_in(error, Scenario, source) if isinstance(error, ValidationError) else error.faults
+            message = "; ".join(f"{fault.key}: {fault.message}" for fault in found)
+            option, known = source.origin(("posterior",))
+            words = f"draw {replicate + 1} makes no world: {message}"
+            return [Fault(option, words, "posterior") if option else source.fault(source.places[known], words, "posterior")]
+    return undone(source, scenario.posterior)
 
 
 def _defaults() -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""What users hear of from friends: what these took lately, and what they passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from agents.chance import Draws
+from agents.choice import Choice
+from agents.ties import Ties, rank_in_row
+
+
+class Grapevine(NamedTuple):
+    """What goes round among N users between two rounds."""
+
+    rounds: tuple[tuple[Tensor, Tensor], ...]   # items (N, m) and which were taken (N, m), the newest round last
+    lately: Tensor                  # (N, l) int64: what each user took in these rounds, the first `count[u]` places of row u
+    count: Tensor                   # (N,) int64
+    passed: Tensor                  # (N, p) int64: what friends passed on to each user
+    heard: Tensor                   # (N, p) bool: False = nothing in this place
+
+    @classmethod
+    def silent(cls, n_users: int) -> Self:
+        nothing = torch.zeros(n_users, 0, dtype=torch.int64)
+        return cls((), nothing, torch.zeros(n_users, dtype=torch.int64), nothing, nothing.bool())
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Users come across what friends took, and friends pass on what they took.
+
+    Each of the finds of `discovery` is, with probability `share`, drawn from what one friend took in the last `rounds` rounds:
+    the friend at random, then the item; if she took nothing, the find stays as it was. Beside that, whoever takes an item
+    passes it on to each of her followers with probability `passes_on`; they have it before them in the next round, and if they
+    take it they may pass it on in turn. So every user has one chance to reach each follower with each item.
+
+    Source: independent cascade: Goldenberg, Libai & Muller 2001 (Marketing Letters), "Talk of the network"; Kempe, Kleinberg &
+    Tardos 2003 (KDD), "Maximizing the spread of influence through a social network".
+    """
+
+    share: float                    # in [0, 1]: share of a user's own finds that come from what friends took
+    rounds: int                     # ≥ 1: rounds back to which friends tell what they took
+    passes_on: float                # in [0, 1]: chance that an item taken is passed on to a follower
+    most: int                       # ≥ 1: items passed on to a user that she can have before her in a round
+
+    def pass_on(self, vine: Grapevine, choice: Choice, ties: Ties, n_items: int, draws: Draws) -> Grapevine:
+        """Return what goes round after a round."""
+        if self.share:
+            rounds = (*vine.rounds, (choice.items, choice.taken))[-self.rounds :]
+            items, taken = (torch.cat(column, 1) for column in zip(*rounds, strict=True))
+            order = (~taken).to(torch.uint8).argsort(1, stable=True)
+            vine = vine._replace(rounds=rounds, lately=items.gather(1, order), count=taken.sum(1))
+        if self.passes_on:
+            vine = vine._replace(**self._cascade(choice, ties, n_items, draws))
+        return vine
+
+    def _cascade(self, choice: Choice, ties: Ties, n_items: int, draws: Draws) -> dict[str, Tensor]:
+        giver, place = choice.taken.nonzero(as_tuple=True)
+        item = choice.items[giver, place]
+        rows, places = ties.followers.of(giver)
+        receiver = ties.followers.followed[places]
+        luck = draws("pass on").uniform(receiver, giver[rows] * n_items + item[rows])
+        reached = luck < self.passes_on
+        receiver, item, luck = receiver[reached], item[rows[reached]], luck[reached]
+        order = receiver.argsort(stable=True)
+        receiver, item, luck = receiver[order], item[order], luck[order]
+        rank = rank_in_row(receiver, luck)                      # given that they are lucky, any order of luck is as likely
+        kept = rank < self.most
+        width = int(rank[kept].max()) + 1 if kept.any() else 0
+        passed = torch.zeros(ties.n_users, width, dtype=torch.int64)
+        heard = torch.zeros(ties.n_users, width, dtype=torch.bool)
+        passed[receiver[kept], rank[kept]] = item[kept]
+        heard[receiver[kept], rank[kept]] = True
+        return {"passed": passed, "heard": heard}
+
+    def hear(
+        self, vine: Grapevine, users: Tensor, finds: Tensor, noticed: Tensor, ties: Ties, draws: Draws
+    ) -> tuple[Tensor, Tensor]:
+        """Return finds (n, a) and which are noticed, with what `users` (n,) hear from friends: some replaced, more columns."""
+        if self.share and vine.lately.shape[1]:
+            rows, slots = noticed.nonzero(as_tuple=True)
+            asks = draws("ask").uniform(users[rows], slots) < self.share
+            asks &= ties.counts[users[rows]] > 0
+            rows, slots = rows[asks], slots[asks]
+            of_items, of_friends = draws("friend").uniform_pair(users[rows], slots)
+            degree = ties.counts[users[rows]]
+            nth = torch.minimum((of_friends * degree).long(), degree - 1)
+            friend = ties.followed[ties.starts[users[rows]] + nth]
+            tells = vine.count[friend] > 0
+            rows, slots, friend = rows[tells], slots[tells], friend[tells]
+            which = torch.minimum((of_items[tells] * vine.count[friend]).long(), vine.count[friend] - 1)
+            finds = finds.clone()
+            finds[rows, slots] = vine.lately[friend, which]
+        if vine.passed.shape[1]:
+            finds = torch.cat([finds, vine.passed[users]], 1)
+            noticed = torch.cat([noticed, vine.heard[users]], 1)
+        return finds, noticed

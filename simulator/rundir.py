@@ -56,6 +56,20 @@ def write_run(
     _write_text(folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
+def group_names(scenario: Scenario, data: Dataset | None) -> dict[str, str]:
+    """Return what the groups of users are called, by number: as the data say, or after the cohorts that make them up.
+
+    A cohort's name is a group's only where every cohort is put in one: else taste groups may have the same number.
+    """
+    cohorts = scenario.users.cohorts
+    if cohorts and all(cohort.group is not None for cohort in cohorts):
+        numbers = sorted({cohort.group for cohort in cohorts if cohort.group is not None})
+        return {str(number): ", ".join(c.name for c in cohorts if c.group == number) for number in numbers}
+    if any(cohort.group is not None for cohort in cohorts) or data is None or data.groups is None:
+        return {}
+    return {str(number): name for number, name in enumerate(data.group_names)}
+
+
 def _trajectory(scenario: Scenario, results: Results) -> pa.Table:
     names = [arm.name for arm in scenario.policies]
     rows = [
@@ -196,6 +210,7 @@ def _manifest(
         ],
         "baseline": first(Organic),
         "reference": first(Oracle),
+        "groups": group_names(scenario, data),
         "versions": versions(),
         "machine": platform.machine(),
         "started": started.isoformat(timespec="seconds"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 
 from simulator.report.evidence import Evidence
 from simulator.report.style import ORGANIC_COLOUR, Drawing, Look, arm_legend, grid_of_axes, title_panel
 from simulator.report.trajectories import BANDED_ARMS
-from simulator.report.vocabulary import difference, listing, shorten
+from simulator.report.vocabulary import difference, listing, number, shorten
 from simulator.statistics import effects_by_class, user_effects
 
 TITLES = {
@@ -24,6 +26,7 @@ SEEN = {
     "utility_per_round": "what she got out of a round",
 }
 MOST_GROUPS = 12
+GAP = "utility.between_groups"
 
 
 def who_is_affected(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
@@ -47,7 +50,7 @@ def who_is_affected(evidence: Evidence, look: dict[str, Look]) -> Drawing | None
     figure, axes = grid_of_axes(len(panels), 2, 2.1)
     for ax, (by, measure) in zip(axes, panels, strict=True):
         table = tables[by]
-        _panel(ax, table[table["measure"] == measure], by, arms, look)
+        _panel(ax, table[table["measure"] == measure], by, arms, look, run.manifest.get("groups", {}))
         title, scale = TITLES[measure]
         title_panel(ax, title)
         ax.set_ylabel(f"Difference, {scale}")
@@ -58,14 +61,17 @@ def who_is_affected(evidence: Evidence, look: dict[str, Look]) -> Drawing | None
         "affected",
         "Who is affected",
         f"The mean effect on single users, each compared with herself in {run.baseline}: "
-        f"{listing([SEEN[measure] for measure in drawn])}. {_over(data, effects)}",
+        f"{listing([SEEN[measure] for measure in drawn])}. {_over(data, effects)}"
+        + (_gaps(evidence, arms) if "group" in tables else ""),
         f"Charts of effects by class of users. {_extremes(data, arms)}.",
         figure,
         data[["by", "class", "arm", "measure", "mean", "low", "high", "sd", "n", "over"]],
     )
 
 
-def _panel(ax: Axes, table: pd.DataFrame, by: str, arms: list[str], look: dict[str, Look]) -> None:
+def _panel(
+    ax: Axes, table: pd.DataFrame, by: str, arms: list[str], look: dict[str, Look], groups: Mapping[str, str]
+) -> None:
     """A mark and an interval for each class; the arms stand a little apart, so that intervals do not hide each other."""
     classes = sorted(table[by].unique())
     place = {name: float(i + 1) for i, name in enumerate(classes)}
@@ -81,14 +87,25 @@ def _panel(ax: Axes, table: pd.DataFrame, by: str, arms: list[str], look: dict[s
             markeredgecolor="white", markeredgewidth=0.3, elinewidth=0.7, capsize=0,
             linestyle=look[arm].dash if by == "decile" else "none", linewidth=0.7, zorder=3 + look[arm].order / 100,
         )  # fmt: skip
-    names = [str(name) if by == "decile" else shorten(_group(name), 10) for name in classes]
+    names = [str(name) if by == "decile" else shorten(_group(name, groups), 10) for name in classes]
     ax.set_xticks([place[name] for name in classes], names)
     ax.grid(False, axis="x")
 
 
-def _group(name: object) -> str:
+def _group(name: object, groups: Mapping[str, str]) -> str:
     """Groups that have no name are numbered from 1, as people count."""
+    if str(name) in groups:
+        return groups[str(name)]
     return str(int(str(name)) + 1) if str(name).isdecimal() else str(name)
+
+
+def _gaps(evidence: Evidence, arms: list[str]) -> str:
+    """How far apart groups end under each arm, where that was measured."""
+    levels = evidence.levels[evidence.levels["measure"] == GAP].set_index("arm")["mean"]
+    told = [f"{number(levels[arm])} in {arm}" for arm in [evidence.run.baseline, *arms] if arm in levels.index]
+    if not told:
+        return ""
+    return f" In utility per user, the group that is served best is above the one that is served worst by {listing(told)}."
 
 
 def _over(data: pd.DataFrame, effects: pd.DataFrame) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from agents.labels import NO_LABELS, Labels
+from agents.ring import Ring, correlated
 from agents.space import Space, subjects, unit
 
 Mixture = Literal["dirichlet", "one_hot"]
@@ -34,6 +35,7 @@ class Catalog:
     born: Tensor | None = None      # (M,) int64: round in which it is published, if it is; None: all there from the beginning
     published: Tensor | None = None # (M,) bool: by now; the rows of what is not are zeros
     available: Tensor | None = None # (M,) bool: published and not gone: can be found and shown. None: everything always is
+    ring: Ring | None = None        # where what near items are worth is alike
 
     def __len__(self) -> int:
         return len(self.features)
@@ -61,6 +63,7 @@ class Catalog:
 def draw_catalog(
     count: int, topics: int, concentration: float, space: Space, quality: float, popularity_skew: float,
     creators: int, rng: np.random.Generator, cosine: bool = False, mixed: Mixture = "dirichlet",
+    correlation: float | None = None,
 ) -> Catalog:
     """Items with random topics.
 
@@ -68,7 +71,8 @@ def draw_catalog(
     that items are nearly of one topic).
     Sphere: v_i uniform on the unit sphere of R^(topics/2), which gives `topics` signed half-axes as topics.
     One-hot, in any space: item i is about topic i mod `topics` and nothing else.
-    Quality ~ Normal(0, quality²), in units of utility. Salience of the item of rank r ∝ r^(−popularity_skew)
+    Quality ~ Normal(0, quality²), in units of utility; with a `correlation` ρ, that of items d steps apart on a ring has the
+    correlation ρ^d. Salience of the item of rank r ∝ r^(−popularity_skew)
     (Zipf), ranks given at random: what is famous is not thereby better.
     """
     if mixed == "one_hot":
@@ -81,14 +85,16 @@ def draw_catalog(
         features /= np.linalg.norm(features, axis=1, keepdims=True)
     rows = torch.from_numpy(features.astype(np.float32))
     weights = (1.0 + rng.permutation(count)) ** -popularity_skew
+    qualities = rng.normal(0.0, quality, count)
     return Catalog(
         space=space,
         features=rows,
         topics=subjects(rows, space),
-        quality=torch.from_numpy(rng.normal(0.0, quality, count).astype(np.float32)),
+        quality=torch.from_numpy((correlated(qualities, correlation) if correlation else qualities).astype(np.float32)),
         salience=torch.from_numpy(weights / weights.sum()),
         creator=torch.from_numpy(rng.integers(0, creators, count)),
         cosine=cosine,
+        ring=None if correlation is None else Ring(count, correlation, quality**2),
     )
 
 

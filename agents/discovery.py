@@ -56,19 +56,26 @@ class Discovery:
     """
 
     share: float                    # in [0, 1]: chance that an own find is still noticed when a slate is looked at
-    awareness: int                  # ≥ 1: items met per user and round
+    awareness: int | Literal["all"] # items met per user and round, at least one; all: every one that there is
     popularity_weight: float        # in [0, 1]: share of the finds met by salience; the rest are met by interest
 
-    def meet(self, users: Users, items: Catalog, sampler: ItemSampler, looks: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    def meet(
+        self, users: Users, items: Catalog, sampler: ItemSampler, looks: Tensor, draws: Draws, active: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return finds (n, awareness) int64 and which of them are noticed (n, awareness) bool.
 
-        `looks` (n,): looks at a slate. The number noticed is Binomial(awareness, share), and the first so many are: finds
-        are exchangeable, so this is the same as thinning them one by one, and what is noticed beside a slate is a part of
-        what the same user would have found without it.
+        `looks` (n,): looks at a slate; `active` (n,): is there at all, the others meet nothing (None: everybody is).
+        The number noticed is Binomial(awareness, share), and the first so many are: finds are exchangeable, so this is the
+        same as thinning them one by one, and what is noticed beside a slate is a part of what the same user would have found
+        without it. With an awareness of all, every item has a place of its own and is thinned by itself.
         """
+        if self.awareness == "all":
+            return self._meet_all(users, items, looks, draws, active)
         noticed_cdf = torch.from_numpy(stats.binom.cdf(range(self.awareness + 1), self.awareness, self.share)).float()
         count = torch.searchsorted(noticed_cdf, draws("notice").uniform(users.ids)).clamp_(max=self.awareness)
         count = torch.where(looks, count, self.awareness)
+        if active is not None:
+            count = torch.where(active, count, 0)
         if sampler.empty:
             count = torch.zeros_like(count)
         noticed = torch.arange(self.awareness) < count[:, None]
@@ -85,4 +92,15 @@ class Discovery:
 
         finds = torch.zeros(noticed.shape, dtype=torch.int64)
         finds[rows, slots] = sampler.draw(row, quantile)
+        return finds, noticed
+
+    def _meet_all(
+        self, users: Users, items: Catalog, looks: Tensor, draws: Draws, active: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        finds = torch.arange(len(items)).expand(len(users), -1)
+        noticed = ~looks[:, None] | (draws("notice").uniform(users.ids[:, None], finds) < self.share)
+        if active is not None:
+            noticed &= active[:, None]
+        if items.available is not None:
+            noticed &= items.available
         return finds, noticed

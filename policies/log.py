@@ -159,7 +159,7 @@ class FeedbackLog:
         history = self._history[:, :width]
         known = (history < n_items) & (torch.arange(width) < self._counts[:, None])
         order = (~known).to(torch.int8).sort(dim=1, stable=True).indices
-        rest._history, rest._counts = history.gather(1, order), known.sum(1)
+        rest._history, rest._counts = history.where(known, 0).gather(1, order), known.sum(1)
         return rest
 
     def _where(self, kept: Tensor) -> FeedbackLog:

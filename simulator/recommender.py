@@ -9,6 +9,7 @@ from torch import Tensor
 
 from policies.base import Policy
 from policies.candidates import Explorer
+from policies.cold import up_to
 from policies.log import FeedbackLog, ItemData
 from policies.pipeline import Stages, recommend
 from policies.validation import Epoch
@@ -62,7 +63,7 @@ class Recommender:
         """
         assert isinstance(self.policy, Policy)
         if self.arm.popularity_boost:
-            boost = self.arm.popularity_boost * torch.log1p(self.policy.popularity_)
+            boost = self.arm.popularity_boost * torch.log1p(up_to(log.n_items, self.policy.popularity_))
             bias = boost if bias is None else bias + boost
         return recommend(
             self.policy, users, k, self.arm.trains_on.part_of(log), items, draws("slate"), draws("explore"), bias, self.arm.rerank, explore

@@ -24,7 +24,12 @@ class WarmStart:
 
         `data` is what `scenario.data` names.
         """
-        key = json.dumps(scenario.model_dump(mode="json", exclude=_AFTERWARDS), sort_keys=True), replicate
+        # Creators plan what they will publish in all rounds, and rows are kept free for all users who will arrive: with either,
+        # another number of rounds is another world.
+        churn = scenario.users.churn
+        planned = bool(scenario.creators) or (churn is not None and churn.arrivals > 0)
+        afterwards = _AFTERWARDS - {"rounds"} if planned else _AFTERWARDS
+        key = json.dumps(scenario.model_dump(mode="json", exclude=afterwards), sort_keys=True), replicate
         if self._model is None or key != self._key:
             self.close()
             model = FilterBubbleModel(scenario, scenario.policies[arm], replicate, data)

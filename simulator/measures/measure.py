@@ -28,3 +28,4 @@ class Measure:
 PANEL = " On the panel: a fixed random sample of users (1000 unless set otherwise)."
 COUNTED = " Mean over the users whose window is not empty."
 SLATE = " Slates of this round."
+THERE = " Where the catalogue changes: over the items that were there at some time in the window."

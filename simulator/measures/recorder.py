@@ -9,14 +9,15 @@ from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from simulator.measures.derived import DERIVED
 from simulator.measures.frame import Pairs, draw_frame
 from simulator.measures.observation import Observation, Presence
 from simulator.measures.table import MEASURES
-from simulator.measures.window import Diet, Intake, ItemLists
-from simulator.rounds import Round, World
+from simulator.measures.window import Diet, Intake, ItemLists, Window
+from simulator.rounds import Round, Stock, World
 
 DEFAULT: tuple[str, ...] = tuple(MEASURES)
 
@@ -72,6 +73,8 @@ class Recorder:
         self.popularity = self.frame.world.popularity       # (M,) int64: n_i before the next round
         self.previous: Tensor | None = None                 # (N, T) interests in the newest round
         self.presence = Presence()
+        self.window = window
+        self.there: Window | None = None                    # (M,) in how many rounds items were available; None: in all
         self.newest: int | None = None                      # its number
 
     def history(self, items: Tensor, mask: Tensor) -> None:
@@ -101,11 +104,12 @@ class Recorder:
         popularity, previous = self.popularity, self.previous
         round = on_cpu(round)
         self._push(round)
+        pool = None if self.there is None else self.there.now() > 0
         observation = Observation(
             frame=self.frame,
-            round=round,
-            exposure=Intake(self.exposure, round.present),
-            consumption=Intake(self.consumption, round.present),
+            round=whole_slates(round),
+            exposure=Intake(self.exposure, round.present, pool),
+            consumption=Intake(self.consumption, round.present, pool),
             items=self.items,
             popularity=popularity,
             previous=previous,
@@ -124,13 +128,23 @@ class Recorder:
     def _push(self, round: Round) -> None:
         self._check(round)
         self.presence.push(round.present)
+        if round.stock is not None:
+            self._restock(round.stock)
         n_users = None if self.presence.ever is None else int(self.presence.ever.sum())
-        self.exposure.push(round.slate, round.shown[:, None].expand(round.slate.shape), self.popularity, n_users)
+        self.exposure.push(round.slate, _places(round), self.popularity, n_users)
         self.consumption.push(round.items, round.taken, self.popularity, n_users)
         self.items.push(round.items, round.taken)
         self.popularity = self.popularity + self.consumption.item_counts.newest
         self.previous = round.interests.clone()             # drift may overwrite the round's own
         self.newest = round.round
+
+    def _restock(self, stock: Stock) -> None:
+        """Look at the items as they are in the newest round."""
+        frame = replace(self.frame, world=replace(self.frame.world, topics=stock.topics, features=stock.features))
+        self.frame = self.exposure.frame = self.consumption.frame = self.items.frame = frame
+        if self.there is None:
+            self.there = Window(torch.zeros(frame.n_items, dtype=torch.int64), self.window)
+        self.there.push(stock.available.long())
 
     def _check(self, round: Round) -> None:
         if self.newest is not None and round.round != self.newest + 1:
@@ -155,6 +169,19 @@ class Recorder:
     def _check_ids(self, name: str, items: Tensor, mask: Tensor) -> None:
         if (mask & ((items < 0) | (items >= self.frame.n_items))).any():
             raise ValueError(f"{name}: an id that counts is not in 0 … {self.frame.n_items - 1}")
+
+
+def whole_slates(round: Round) -> Round:
+    """The round as measures of single slates see it: who was given one with empty places was not given one of k items."""
+    if round.filled is None or not round.slate.shape[1]:
+        return round
+    return replace(round, shown=round.shown & round.filled.all(1))
+
+
+def _places(round: Round) -> Tensor:
+    """Which places of the slates hold something that was shown. (N, k) bool."""
+    shown = round.shown[:, None].expand(round.slate.shape)
+    return shown if round.filled is None else shown & round.filled
 
 
 def on_cpu(value: Any) -> Any:

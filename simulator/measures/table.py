@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from simulator.measures import between, catalogue, lists, state, usefulness, within
+from simulator.measures.creators import CREATORS
 from simulator.measures.escaping import ESCAPE
 from simulator.measures.fairness import FAIRNESS, NORMATIVE
-from simulator.measures.measure import COUNTED, PANEL, SLATE, Measure
+from simulator.measures.measure import COUNTED, PANEL, SLATE, THERE, Measure
 from simulator.measures.observation import Observation, mean
 from simulator.measures.presence import PRESENCE
 from simulator.measures.response import FEEDBACK
@@ -96,52 +97,52 @@ def diet_measures(diet: Literal["exposure", "consumption"]) -> list[Measure]:
         ),
         measure(
             "gini", "Gini over the catalogue", "index", ("0 … 1 − 1/M", 0, 1), 1,
-            f"inequality of items over the whole catalogue, those never {fed} included.",
+            f"inequality of items over the whole catalogue, those never {fed} included." + THERE,
             "Gini 1912; Fleder & Hosanagar 2009",
-            lambda d: catalogue.gini(d.item_counts),
+            lambda d: catalogue.gini(d.pool_counts),
         ),
         measure(
             f"gini_{fed}", f"Gini over items {fed}", "index", ("0 … 1", 0, 1), 1,
             f"inequality among the items {fed} at all. Grows with the number of draws alone: compare equal "
             "windows only, and read it beside gini and coverage.",
             "Gini 1912; Fleder & Hosanagar 2009",
-            lambda d: catalogue.gini_present(d.item_counts),
+            lambda d: catalogue.gini_present(d.pool_counts),
         ),
         measure(
             "shannon_items", "Item entropy", "nats", ("0 … ln M", 0, None), -1,
             "entropy of the items' shares, H(x) = −Σ_i x_i ln x_i.",
             "Shannon 1948",
-            lambda d: catalogue.shannon_items(d.item_counts),
+            lambda d: catalogue.shannon_items(d.pool_counts),
         ),
         measure(
             "effective_items", "Effective items", "items", ("1 … M", 1, None), -1,
             "number of equally frequent items that would be as diverse, exp(H(x)).",
             "Hill 1973",
-            lambda d: catalogue.effective_items(d.item_counts),
+            lambda d: catalogue.effective_items(d.pool_counts),
         ),
         measure(
             "herfindahl", "Herfindahl index", "index", ("1/M … 1", 0, 1), 1,
             "concentration of the items' shares, Σ_i x_i².",
             "Herfindahl 1950",
-            lambda d: catalogue.herfindahl(d.item_counts),
+            lambda d: catalogue.herfindahl(d.pool_counts),
         ),
         measure(
             "coverage", "Catalogue coverage", "share of items", ("1/M … 1", 0, 1), -1,
-            f"share of the catalogue {fed} at least once.",
+            f"share of the catalogue {fed} at least once." + THERE,
             "Adomavicius & Kwon 2012",
-            lambda d: catalogue.coverage(d.item_counts),
+            lambda d: catalogue.coverage(d.pool_counts),
         ),
         measure(
             "top_share_1", "Share of the top 1 % of items", "share", ("0.01 … 1", 0, 1), 1,
             f"share that falls on the ⌈M/100⌉ items most often {fed}.",
             "—",
-            lambda d: catalogue.top_share(d.item_counts, 0.01),
+            lambda d: catalogue.top_share(d.pool_counts, 0.01),
         ),
         measure(
             "top_share_10", "Share of the top 10 % of items", "share", ("0.1 … 1", 0, 1), 1,
             f"share that falls on the ⌈M/10⌉ items most often {fed}.",
             "—",
-            lambda d: catalogue.top_share(d.item_counts, 0.1),
+            lambda d: catalogue.top_share(d.pool_counts, 0.1),
         ),
         measure(
             "mean_popularity", "Mean popularity", "users", ("0 … N", 0, None), 1,
@@ -215,7 +216,9 @@ def popularity_lift(o: Observation) -> float | None:
 def provider_gini(o: Observation) -> float | None:
     if o.exposure.empty:
         return None
-    return catalogue.gini(catalogue.by_creator(o.exposure.item_counts, o.frame.world.creators))
+    counts, creators, pool = o.exposure.item_counts, o.frame.world.creators, o.exposure.pool
+    total = catalogue.by_creator(counts, creators)
+    return catalogue.gini(total if pool is None else total[creators[pool].unique()])
 
 
 def radio_calibration(o: Observation) -> float | None:
@@ -270,7 +273,8 @@ SLATES = [
     ),
     Measure(
         "exposure.provider_gini", "Gini over creators", "index", "0 … 1 − 1/creators", 0, 1, 1,
-        "What was shown in the window: inequality of exposure among all creators, summed over their items.",
+        "What was shown in the window: inequality of exposure among all creators, summed over their items. Where the catalogue "
+        "changes: among those of whom something was there.",
         "Gini 1912",
         provider_gini,
     ),
@@ -470,6 +474,7 @@ MEASURES: dict[str, Measure] = {
         *OVERLAP,
         *INTERESTS,
         *UTILITY,
+        *CREATORS,
         *FEEDBACK,
         *PRESENCE,
         *ESCAPE,

@@ -22,7 +22,7 @@ def utility_per_user(utility: Tensor, taken: Tensor) -> Tensor:
 
 def acceptance(taken: Tensor, from_slate: Tensor, shown: Tensor, k: int) -> float:
     """Share of shown items that were taken: takes from slates / (users shown one · k). 0 … 1."""
-    return int((taken & from_slate).sum()) / (int(shown.sum()) * k)
+    return int((taken & from_slate & shown[:, None]).sum()) / (int(shown.sum()) * k)
 
 
 def slate_share(taken: Tensor, from_slate: Tensor) -> float:

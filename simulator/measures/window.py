@@ -127,8 +127,9 @@ class ItemLists:
 class Intake:
     """One window of a diet as measures read it; what several need is computed once, when asked for."""
 
-    def __init__(self, diet: Diet, present: Tensor | None = None) -> None:
+    def __init__(self, diet: Diet, present: Tensor | None = None, pool: Tensor | None = None) -> None:
         self.diet = diet
+        self.pool = pool                    # (M,) bool: items that were there at some time in the window; None: all
         self.present = present              # (N,) bool: who is there; None: everybody
 
     @cached_property
@@ -162,6 +163,10 @@ class Intake:
     @cached_property
     def item_counts(self) -> Tensor:        # (M,)
         return self.diet.item_counts.now()
+
+    @cached_property
+    def pool_counts(self) -> Tensor:        # (items that were there,): what was not there has not been overlooked
+        return self.item_counts if self.pool is None else self.item_counts[self.pool]
 
     @property
     def topics_met(self) -> Tensor:         # (n counted, T) bool

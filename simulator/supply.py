@@ -1,0 +1,82 @@
+"""Builds the supply side that a scenario describes: creators, the plan of what they publish, and the shelf it stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.catalog import Catalog
+from agents.creator import Craft, Creators
+from agents.space import unit
+from agents.supply import Plan, Shelf, draw_plan
+from simulator.creator_keys import CreatorKeys
+from simulator.draws import Draws
+from simulator.scenario import Scenario
+
+
+@dataclass
+class Supply:
+    """The creators of one replicate before its first round: the same for every arm."""
+
+    creators: Creators
+    craft: Craft
+    shelf: Shelf
+
+
+def grown(scenario: Scenario, initial: Catalog, draws: Draws) -> tuple[Catalog, Supply]:
+    """Return the catalogue with a row for everything that will ever be published, and who publishes it.
+
+    The initial items are there, made by their creators; the rows of all others are zeros as yet.
+    """
+    keys, items = scenario.creators, scenario.items
+    assert keys is not None and items.count is not None
+    first, rounds = len(initial), range(1 - scenario.warmup, scenario.rounds + 1)
+    plan = draw_plan(items.creators, rounds, keys.rate, keys.rhythm, draws)
+    total = first + len(plan.born)
+    catalog = replace(
+        initial,
+        features=torch.zeros(total, initial.features.shape[1]),
+        topics=torch.zeros(total, initial.topics.shape[1]),
+        quality=torch.zeros(total),
+        creator=torch.cat([initial.creator, plan.creator]),
+        born=torch.cat([_born_before(first, scenario.warmup, keys.lifetime, draws), plan.born]),
+        published=torch.zeros(total, dtype=torch.bool),
+    )
+    creators = _creators(scenario, keys, draws, initial.features.shape[1])
+    craft = Craft(items.concentration, keys.spread, items.quality)
+    ids = torch.arange(first)
+    by = catalog.creator[ids]
+    catalog.publish(ids, *craft.make(ids, creators.style[by], creators.quality[by], catalog.space, draws))
+    shelf = Shelf(catalog, _weights(initial, plan, items.popularity_skew, draws), keys.lifetime, keys.half_life)
+    shelf.turn(-scenario.warmup)
+    return catalog, Supply(creators, craft, shelf)
+
+
+def _creators(scenario: Scenario, keys: CreatorKeys, draws: Draws, d: int) -> Creators:
+    count, rng = scenario.items.creators, draws("creators").numpy()
+    if scenario.items.space == "sphere":
+        style = unit(torch.from_numpy(rng.standard_normal((count, d))))
+    else:
+        style = torch.from_numpy(rng.dirichlet(np.full(d, keys.concentration), count))
+    quality = torch.from_numpy(draws("quality of creators").numpy().normal(0.0, keys.quality, count))
+    return Creators(torch.arange(count), style, quality, torch.ones(count, dtype=torch.bool))
+
+
+def _born_before(count: int, warmup: int, lifetime: int | None, draws: Draws) -> Tensor:
+    """Return the rounds (n,) in which the initial items were published: now, or of every age that there is, equally likely."""
+    now = torch.full((count,), -warmup)
+    if lifetime is None:
+        return now
+    _, quantile = draws("age").uniform_pair(torch.arange(count))
+    return now - (quantile * lifetime).long()
+
+
+def _weights(initial: Catalog, plan: Plan, skew: float, draws: Draws) -> Tensor:
+    """Return the prominence of items when new (M,): new ones are as famous as an initial one drawn at random."""
+    _, quantile = draws("prominence").uniform_pair(torch.arange(len(initial), len(initial) + len(plan.born)))
+    rank = (quantile * len(initial)).long() + 1.0
+    weights = rank.double() ** -skew
+    return torch.cat([initial.salience * (torch.arange(1, len(initial) + 1).double() ** -skew).sum(), weights])

@@ -84,6 +84,6 @@ class ItemFeedback:
                 z = items.features[item]
                 happens, drawn = draws("restart").uniform_pair(users.ids, item)
                 anew = met & (happens < self.restart * users.susceptibility)
-                gap = (1 - self.kept) * (drawn - 0.5 - affinity(values, z))
+                gap = (1 - self.kept) * (drawn.to(values.dtype) - 0.5 - affinity(values, z))
                 values = values + (gap / affinity(z, z)).where(anew, 0)[:, None] * z
         return Drifted(values, users.trace)

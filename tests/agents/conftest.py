@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,8 +12,10 @@ from torch import Tensor
 
 from agents.catalog import Catalog
 from agents.choice import Choice, Menu
-from agents.space import Space, mixture
+from agents.drift import DriftModel
+from agents.space import Space, subjects
 from agents.users import Users
+from simulator.draws import Draws
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +50,7 @@ def make_catalog() -> Callable[..., Catalog]:
         return Catalog(
             space=space,
             features=features,
-            topics=mixture(features, space),
+            topics=subjects(features, space),
             quality=torch.zeros(m, dtype=features.dtype) if quality is None else quality,
             salience=torch.full((m,), 1 / m, dtype=torch.float64) if salience is None else salience,
             creator=torch.zeros(m, dtype=torch.int64),
@@ -79,6 +81,35 @@ def took() -> Callable[[list[list[int]]], Choice]:
         return Choice(items, taken, torch.zeros_like(taken), torch.zeros(taken.shape))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def live(make_users, make_catalog, took) -> Callable[..., Iterator[Users]]:
+    def life(
+        model: DriftModel, interests: Tensor, features: Tensor, takes: list, susceptibility: float | Tensor = 1.0,
+        space: Space = "simplex", met: list[list[list[int]]] | None = None,
+    ) -> Iterator[Users]:
+        """Lets users live, and yields them after each round.
+
+        `takes[t]` lists the items that each user takes in round t, or is one item (n,) each; `met[t]` those before her, if
+        they are others.
+        """
+        users = make_users(interests, susceptibility, trace=model.start(interests))
+        if users.trace.is_floating_point():
+            users.trace = users.trace.to(interests.dtype)
+        items = make_catalog(features, space)
+        for t, rows in enumerate(takes, start=1):
+            if isinstance(rows, Tensor):
+                column = rows[:, None]
+                choice = Choice(column, column >= 0, column < 0, torch.zeros(column.shape))
+            else:
+                choice = took(rows)
+            before = took(met[t - 1]) if met else choice
+            menu = Menu(before.items, before.taken, slate_size=before.items.shape[1])
+            users.interests, users.trace = model.drift(users, items, choice, menu, Draws(0).at(t))
+            yield users
+
+    return life
 
 
 @pytest.fixture(scope="session")

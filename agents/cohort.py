@@ -13,11 +13,13 @@ from agents.abm import mesa
 from agents.catalog import Catalog
 from agents.chance import Draws
 from agents.choice import Choice, ChoiceModel, Menu
+from agents.churn import Attendance, keep_absent
 from agents.discovery import Discovery, ItemSampler
 from agents.drift import DriftModel
 from agents.escape import choose_deliberately, instead, outside
 from agents.feedback import Feedback, Reaction, react
 from agents.memory import Memory
+from agents.network import Network
 from agents.users import Users
 
 
@@ -45,6 +47,8 @@ class UserCohort(mesa.Agent):
         self.takes = takes
         self.feedback = feedback
         self.memory = Memory(len(users))
+        self.attendance: Attendance | None = None       # who comes and goes; None: nobody does
+        self.network: Network | None = None     # whom they hear from beside the platform
         self.menu: Menu | None = None   # what was before them in the newest round
         self.trust = 1.0                # chance that an item of a slate is considered at all
         self.share = discovery.share    # chance that an own find is noticed beside a slate
@@ -52,10 +56,14 @@ class UserCohort(mesa.Agent):
         self.shown_again = False        # may the platform have forgotten what they took?
 
     def choose(
-        self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws, filled: Tensor | None = None
+        self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws, filled: Tensor | None = None,
+        told: Tensor | None = None,
     ) -> Choice:
-        """Each active user examines her slate and what she finds by herself, and takes some items or nothing."""
-        self.menu = self.look(slate, shown, active, draws, filled)
+        """Each active user examines her slate and what she finds by herself, and takes some items or nothing.
+
+        `told` (n,): what the platform tells her of items, as `Told` (None: nothing). The rest as in `look`.
+        """
+        self.menu = self.look(slate, shown, active, draws, filled)._replace(told=told)
         choice = self.decide(self.menu, draws)
         if self.avoided is None:
             return choice
@@ -78,8 +86,9 @@ class UserCohort(mesa.Agent):
         """
         users = self.users
         looks = shown & (draws("look").uniform(users.ids) < users.adoption)
-        finds, noticed = self.discovery.meet(users, self.catalog, self.sampler, looks, draws)
-        noticed &= active[:, None]
+        finds, noticed = self.discovery.meet(users, self.catalog, self.sampler, looks, draws, active)
+        if self.network is not None:
+            finds, noticed = self.network.hear(users, finds, noticed, self.catalog, active, draws)
         rows, slots = noticed.nonzero(as_tuple=True)
         noticed[rows, slots] = ~self.memory.contains(rows, finds[rows, slots])
         k = slate.shape[1]
@@ -113,6 +122,11 @@ class UserCohort(mesa.Agent):
         assert self.menu is not None            # they have chosen
         return react(self.feedback, self.choice_model, self.users, self.catalog, self.menu, choice, draws)
 
+    def come_and_go(self, choice: Choice, active: Tensor, leaving: bool, draws: Draws) -> None:
+        """After a round, some leave for good, if they may; `active` (n,) bool: who was on the platform."""
+        assert self.attendance is not None and self.menu is not None
+        self.attendance.close(self.menu, choice, active, leaving, draws)
+
     def remember(self, users: Tensor, items: Tensor) -> None:
         """Take over the part of a past that is about this cohort's users: ids (n,) and items (n,), oldest first."""
         ours = (users >= self.rows.start) & (users < self.rows.stop)
@@ -127,7 +141,8 @@ class UserCohort(mesa.Agent):
     def move(self, choice: Choice, draws: Draws) -> None:
         """Their interests move with what they took."""
         assert self.menu is not None            # they have chosen
-        interests, self.users.trace = self.drift_model.drift(self.users, self.catalog, choice, self.menu, draws)
+        drifted = self.drift_model.drift(self.users, self.catalog, choice, self.menu, draws)
+        interests, self.users.trace = keep_absent(self.users, *drifted)
         self.users.interests[:] = interests     # in place: the whole population shares this memory
 
 

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from agents.catalog import Catalog
 from agents.chance import Draws
 from agents.choice import Choice
 from agents.graphs import Generator
@@ -46,7 +47,7 @@ class Network:
     n_items: int
 
     def __post_init__(self) -> None:
-        self.trace: tuple[Tensor, ...] | None = None
+        self.trace: tuple[Tensor, ...] | None = None        # what the influence remembers
         self.grapevine = Grapevine.silent(self.ties.n_users)
 
     def move(self, users: Users, active: Tensor, draws: Draws) -> None:
@@ -66,9 +67,15 @@ class Network:
         """What was taken goes round among friends, who may come across it in the next round."""
         self.grapevine = self.sharing.pass_on(self.grapevine, choice, self.ties, self.n_items, draws)
 
-    def hear(self, users: Users, finds: Tensor, noticed: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Return what users (n,) come across by themselves, friends included: finds (n, a), more columns if friends passed on."""
-        return self.sharing.hear(self.grapevine, users.ids, finds, noticed, self.ties, draws)
+    def hear(
+        self, users: Users, finds: Tensor, noticed: Tensor, items: Catalog, active: Tensor, draws: Draws
+    ) -> tuple[Tensor, Tensor]:
+        """Return what users (n,) come across by themselves or by friends: finds (n, a), more columns if friends passed on."""
+        finds, noticed = self.sharing.hear(self.grapevine, users.ids, finds, noticed, self.ties, draws)
+        noticed = noticed & active[:, None]
+        if items.available is not None:
+            noticed &= items.available[finds]       # what a friend took may be gone
+        return finds, noticed
 
     def rewire(self, users: Users, active: Tensor, draws: Draws, suggest: Suggest | None = None) -> None:
         """Some active users (N,) follow somebody else from now on. `suggest`: the platform says whom."""

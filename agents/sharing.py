@@ -51,7 +51,7 @@ class Sharing:
         if self.share:
             rounds = (*vine.rounds, (choice.items, choice.taken))[-self.rounds :]
             items, taken = (torch.cat(column, 1) for column in zip(*rounds, strict=True))
-            order = (~taken).to(torch.uint8).argsort(1, stable=True)
+            order = (~taken).to(torch.uint8).argsort(dim=1, stable=True)
             vine = vine._replace(rounds=rounds, lately=items.gather(1, order), count=taken.sum(1))
         if self.passes_on:
             vine = vine._replace(**self._cascade(choice, ties, n_items, draws))

@@ -11,6 +11,7 @@ from policies import POLICIES
 from policies.base import Policy
 from policies.candidates import Explorer, Reranker
 from policies.explore import EXPLORERS
+from policies.people import PEOPLE, PeopleRecommender
 from policies.rerank import RERANKERS
 from simulator.controls import CONTROLS, ABTest, Control
 from simulator.faults import did_you_mean
@@ -20,6 +21,7 @@ from simulator.trains_on import TrainsOn
 
 RERANK = OneOf(RERANKERS, "reranker", Reranker)
 EXPLORE = OneOf(EXPLORERS, "explorer", Explorer)
+WHO_TO_FOLLOW = OneOf(PEOPLE, "way to suggest people", PeopleRecommender)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Arm:
     explore: Explorer | None = None
     train_window: int | None = None  # rounds
     trains_on: TrainsOn = TrainsOn()
+    who_to_follow: PeopleRecommender | None = None
 
 
 class ControlKeys(PartKeys):
@@ -42,6 +45,10 @@ class ControlKeys(PartKeys):
 
     name: Text | None = None
     """Label of the arm. Default: its kind."""
+
+    who_to_follow: Annotated[PeopleRecommender, WHO_TO_FOLLOW] | None = None
+    """Whom the platform suggests to a user who is ready to follow somebody new; null = nobody, she finds somebody herself.
+    `network.rewiring` says how often that is."""
 
 
 class PolicyKeys(ControlKeys):
@@ -84,15 +91,16 @@ class OneArm(OneOf):
     def build(self, keys: Any) -> Arm:
         name, part = keys.name or keys.kind, instance(self.part(keys.kind), keys)
         if keys.kind in CONTROLS:
-            return Arm(name, part)
+            return Arm(name, part, who_to_follow=keys.who_to_follow)
         return Arm(
             name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window,
-            keys.trains_on,
+            keys.trains_on, keys.who_to_follow,
         )
 
     def dump(self, value: Arm) -> dict[str, Any]:
         kind = kind_of(self.table, value.policy)
-        keys: dict[str, Any] = {"kind": kind, "name": value.name}
+        follow = value.who_to_follow and WHO_TO_FOLLOW.dump(value.who_to_follow)
+        keys: dict[str, Any] = {"kind": kind, "name": value.name, "who_to_follow": follow}
         if kind not in CONTROLS:
             keys |= {
                 "frozen": value.frozen,

@@ -12,11 +12,13 @@ from torch import Tensor
 from agents.abm import mesa
 from agents.catalog import similarity_features
 from agents.choice import Choice
+from agents.churn import Attendance
 from agents.cohort import FocalUser
 from agents.creator import Audience, CreatorCohort
 from agents.discovery import ItemSampler
 from agents.feedback import Reaction, joined, signals
 from agents.space import affinity, mixture
+from agents.ties import Ties
 from policies.log import FeedbackLog
 from policies.ranking import top_k
 from simulator.arms import Arm
@@ -45,7 +47,7 @@ class FilterBubbleModel(mesa.Model):
 
     def __init__(self, scenario: Scenario, arm: Arm, replicate: int = 0, data: Dataset | None = None):
         super().__init__(rng=scenario.seed)     # Mesa asks for one; every draw of ours is keyed instead
-        self.scenario = scenario
+        self.scenario = scenario = scenario.in_replicate(replicate)
         self.draws = Draws(scenario.seed, replicate)
         self.round = -scenario.warmup
         self.threads = torch.get_num_threads()
@@ -65,7 +67,10 @@ class FilterBubbleModel(mesa.Model):
             )
             for rows, keys in start.cohorts for part in _segments(rows, scenario.users.agents if keys.kind.divisible else 1)
         ]
-        self.shelf, self.creators = start.supply and start.supply.shelf, start.supply and start.supply.creators
+        if (churn := scenario.users.churn) is not None:
+            for cohort in self.cohorts:
+                cohort.attendance = Attendance(churn.leave, churn.come_back, cohort.users, self.catalog)
+        self.side = start.supply                        # creators, plan and shelf; None: the catalogue stands still
         self.makers = [] if start.supply is None or scenario.creators is None else [
             CreatorCohort(
                 self, part, start.supply.creators[part], self.catalog, start.supply.craft, scenario.creators.behaviour,
@@ -73,7 +78,9 @@ class FilterBubbleModel(mesa.Model):
             )
             for part in _segments(slice(0, len(start.supply.creators)), scenario.creators.agents)
         ]
+        self.network = start.network
         for cohort in self.cohorts:
+            cohort.network = self.network
             cohort.remember(self.past.users, self.past.items)
         for row in torch.linspace(0, len(self.users) - 1, min(FOCAL_USERS, len(self.users))).long().tolist():
             cohort = next(c for c in self.cohorts if c.rows.start <= row < c.rows.stop)
@@ -86,6 +93,9 @@ class FilterBubbleModel(mesa.Model):
         self.snapshots: list[tuple[int, Tensor]] = []   # (round, interests (N, T))
         if not scenario.warmup:                         # there is no round 0 to take the first one in
             self.snapshots.append((0, mixture(self.users.interests, self.catalog.space).clone()))
+        self.circles: list[tuple[int, Ties]] = []       # (round, who followed whom), if there is a network
+        if self.network is not None and not scenario.warmup:
+            self.circles.append((0, self.network.ties))
         self.exposures = torch.zeros(len(self.catalog), dtype=torch.int64)      # per item, rounds 1 …
         self.takes = torch.zeros(len(self.catalog), dtype=torch.int64)
         self.tally = Tally(len(self.users), self.catalog.topics.shape[1])       # per user, rounds 1 …
@@ -98,7 +108,7 @@ class FilterBubbleModel(mesa.Model):
         self.round += 1
         draws = self.draws.at(self.round)
         self.supply()
-        active = draws("active").uniform(self.users.ids) < self.users.activity
+        active = self.gather(draws)
         self.turn_of_events()
         self.platform.retrain(self.round, draws)                        # on everything before this round
         slates = self.platform.recommend(active, draws)
@@ -107,16 +117,35 @@ class FilterBubbleModel(mesa.Model):
         self.observe(slates, choice, reaction)                          # with the interests before they drift
         self.platform.record(self.round, slates, choice, reaction)
         self.drift(choice, draws)
+        self.mingle(choice, active, draws)
+        self.part(choice, active, draws)
         self.respond(slates, choice, draws)
+
+    def gather(self, draws: Draws) -> Tensor:
+        """New users arrive, and some come back; return who is on the platform in this round (N,) bool."""
+        active = draws("active").uniform(self.users.ids) < self.users.activity
+        if self.users.present is None:
+            return active
+        for cohort in self.cohorts:
+            if cohort.attendance is not None:
+                cohort.attendance.open(self.round, draws)
+        return active & self.users.present
+
+    def part(self, choice: Choice, active: Tensor, draws: Draws) -> None:
+        """Some users leave after what they got, if users leave in this world."""
+        for cohort in self.cohorts:
+            if cohort.attendance is not None:
+                own = Choice(*(column[cohort.rows] for column in choice))
+                cohort.come_and_go(own, active[cohort.rows], self.round >= OPENING, draws)
 
     def supply(self) -> None:
         """Creators publish what is due, everything grows older, and people and platform find what there is now."""
-        if self.shelf is None:
+        if self.side is None:
             return
-        due = self.shelf.due(self.round)
+        due = self.side.shelf.due(self.round)
         for maker in self.makers:
             maker.publish(due, self.draws)
-        self.shelf.turn(self.round)
+        self.side.shelf.turn(self.round)
         self.sampler.look_at(self.catalog)
         self.platform.stock(self.round)
 
@@ -128,7 +157,7 @@ class FilterBubbleModel(mesa.Model):
         audience = Audience(
             shown=torch.bincount(slates.items[slates.places()], minlength=n_items),
             taken=torch.bincount(choice.items[choice.taken], minlength=n_items),
-            users=len(self.users),
+            users=len(self.users) if self.users.present is None else int(self.users.present.sum()),
         )
         for maker in self.makers:
             maker.respond(audience, draws, counts=self.round >= OPENING)
@@ -146,10 +175,12 @@ class FilterBubbleModel(mesa.Model):
 
     def choose(self, slates: Slates, active: Tensor, draws: Draws) -> Choice:
         """Every cohort acts for its users; the whole population's choice, in the order of user ids."""
+        told = self.platform.told()
         choices = [
             cohort.choose(
                 slates.items[cohort.rows], slates.shown[cohort.rows], active[cohort.rows], draws,
                 None if slates.filled is None else slates.filled[cohort.rows],
+                None if told is None else told[cohort.rows],
             )
             for cohort in self.cohorts
         ]
@@ -166,6 +197,15 @@ class FilterBubbleModel(mesa.Model):
         for cohort in self.cohorts:
             cohort.drift(Choice(*(column[cohort.rows] for column in choice)), draws)
 
+    def mingle(self, choice: Choice, active: Tensor, draws: Draws) -> None:
+        """Friends move each other's interests and tell each other what they took, and some follow somebody else."""
+        if self.network is None:
+            return
+        self.network.move(self.users, active, draws)
+        self.network.pass_on(choice, draws)
+        if self.round >= OPENING:
+            self.network.rewire(self.users, active, draws, partial(self.platform.who_to_follow, draws=draws))
+
     def observe(self, slates: Slates, choice: Choice, reaction: Reaction | None = None) -> None:
         """Measure the round, if it is one that is measured, and count it in any case."""
         interests = mixture(self.users.interests, self.catalog.space)
@@ -181,8 +221,10 @@ class FilterBubbleModel(mesa.Model):
             best=self._best_unseen,
             escape=self.escape,
             reaction=reaction,
+            present=None if self.users.present is None else self.users.present.clone(),
             filled=slates.filled,
             stock=self._stock(),
+            ties=self.network and self.network.ties,
         )
         if self.escape is not None:
             self.escape.count(happened, self.catalog.topics)
@@ -199,6 +241,8 @@ class FilterBubbleModel(mesa.Model):
         last = self.scenario.rounds
         if self.round in {0, last, *self.scenario.report.snapshots}:
             self.snapshots.append((self.round, interests.clone()))
+        if self.network is not None and self.round in {0, last}:
+            self.circles.append((self.round, self.network.ties))
         if self.round % self.scenario.measures.every == 0 or self.round == last:
             with one_thread():
                 self.values = self.recorder.observe(happened)
@@ -209,12 +253,12 @@ class FilterBubbleModel(mesa.Model):
 
     def _stock(self) -> Stock | None:
         """The supply side as it is in this round, before creators respond to it."""
-        if self.creators is None or self.catalog.available is None:
+        if self.side is None or self.catalog.available is None:
             return None
-        catalog, style = self.catalog, self.creators.style.float()
+        catalog, style = self.catalog, self.side.creators.style.float()
         return Stock(
             catalog.available, catalog.topics, similarity_features(catalog),
-            mixture(style, catalog.space) if catalog.space == "sphere" else style, self.creators.active.clone(),
+            mixture(style, catalog.space) if catalog.space == "sphere" else style, self.side.creators.active.clone(),
         )
 
     def _new_recorder(self) -> Recorder:
@@ -250,7 +294,8 @@ class FilterBubbleModel(mesa.Model):
         if not self.scenario.users.feedback:
             return {}
         users, items, catalog = self.past.users, self.past.items, self.catalog
-        worth = affinity(catalog.taste(self.users.interests)[users], catalog.appeal[items]) + catalog.quality[items]
+        taste = catalog.taste(self.users.interests, self.users.leanings)
+        worth = affinity(taste[users], catalog.appeal[items]) + catalog.quality[items]
         return signals(self.scenario.users.feedback, users, items, worth, self.draws.at(self.round))
 
     def _best_unseen(self, users: Tensor, k: int) -> Tensor:
@@ -275,6 +320,7 @@ class FilterBubbleModel(mesa.Model):
 
         `scenario` may differ from this model's in whatever has had no say yet, such as its arms.
         """
+        scenario = scenario.in_replicate(self.draws.replicate)
         twin = copy.deepcopy(self, {id(self.scenario): scenario})
         twin.timeline = Timeline(each for each in scenario.events if each.happens_to(arm))
         twin.platform.employ(arm)

@@ -10,15 +10,17 @@ from torch import Tensor
 
 from agents.abm import mesa
 from agents.catalog import similarity_features
-from agents.choice import Choice
+from agents.choice import Choice, Told
 from agents.feedback import Reaction
+from agents.ties import Ties
 from policies.base import Policy
 from policies.candidates import Explorer
 from policies.log import FeedbackLog, ItemData
+from policies.people import suggest
 from policies.pipeline import Stages
 from policies.validation import Epoch
 from simulator.arms import Arm
-from simulator.controls import ABTest, Control, Oracle, best_unseen
+from simulator.controls import ABTest, Control, Informed, Oracle, best_unseen
 from simulator.draws import Draws
 from simulator.recommender import OPENING, Recommender
 
@@ -47,7 +49,7 @@ class Platform(mesa.Agent):
         super().__init__(model)
         self.slate_size = slate_size
         self.log = log
-        self.items = ItemData(model.catalog.topics, similarity_features(model.catalog), model.catalog.titles)
+        self.items = ItemData(model.catalog.topics, similarity_features(model.catalog, by_platforms=True), model.catalog.titles)
         self.training: list[tuple[int, Epoch]] = []     # (round, epoch); of an A/B test none: two policies learn at a time
         self.training_seconds = 0.0
         self.employ(arm)
@@ -63,7 +65,7 @@ class Platform(mesa.Agent):
         count = int((catalog.born <= round).sum())
         rows, published = slice(count), catalog.published[:count]
         self.items = ItemData(
-            catalog.topics[rows], similarity_features(catalog)[rows], catalog.titles, catalog.available[rows],
+            catalog.topics[rows], similarity_features(catalog, by_platforms=True)[rows], catalog.titles, catalog.available[rows],
             (round - catalog.born[rows]).where(published, 0), catalog.creator[rows].where(published, 0),
         )
         self.log.grow(count)
@@ -135,6 +137,11 @@ class Platform(mesa.Agent):
                 shown |= served
         return self._without_gaps(slates, shown)
 
+    def told(self) -> Tensor | None:
+        """What each user is told of the items that she comes across (N,) int64, as `Told`; None: nobody is told anything."""
+        tells = [each.policy.tells if isinstance(each.policy, Informed) else Told.NOTHING for each in self.recommenders]
+        return torch.tensor(tells)[self.served_by] if any(tells) and self.model.round >= OPENING else None
+
     def _without_gaps(self, slates: Tensor, shown: Tensor) -> Slates:
         """Where the catalogue changes, leave places empty for which there is nothing available that the user has not taken.
 
@@ -189,6 +196,16 @@ class Platform(mesa.Agent):
         """
         asked = recommender or self.recommenders[0]
         return asked.stages(users, self.slate_size, self.log, self.items, draws, explore, self.bias())
+
+    def who_to_follow(self, users: Tensor, ties: Ties, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return whom to follow is suggested to each of `users` (b,), and to whom anybody is (b,) bool."""
+        suggested, says = users.clone(), torch.zeros(len(users), dtype=torch.bool)
+        for place, recommender in enumerate(self.recommenders):
+            ours = self.served_by[users] == place
+            if (people := recommender.arm.who_to_follow) is not None and ours.any():
+                suggested[ours] = suggest(people, users[ours], ties.matrix(), self.log, draws("who to follow"))
+                says |= ours
+        return suggested, says
 
     def record(self, round: int, slates: Slates, choice: Choice, reaction: Reaction | None = None) -> None:
         """Append this round's impressions, interactions and feedback to the log."""

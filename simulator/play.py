@@ -14,6 +14,7 @@ from policies.validation import Epoch
 from simulator.datasets import Dataset
 from simulator.model import FilterBubbleModel
 from simulator.scenario import Scenario
+from simulator.supply import Supplied, supplied
 from simulator.warmup import WarmStart
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Played:
     trajectory: list[tuple[int, dict[str, float]]]  # (round, measures)
     training: list[tuple[int, Epoch]]               # (round, epoch)
     snapshots: list[tuple[int, np.ndarray]]         # (round, interests (N, T) float32)
+    circles: list[tuple[int, np.ndarray, np.ndarray]]   # (round, followers (E,), followed (E,)); empty without a network
     group: np.ndarray                               # (N,) int64
     people: dict[str, np.ndarray]                   # what became of each user: see `Tally.outcomes`
     served_by: list[str]                            # the arm whose policy served each user
@@ -42,6 +44,7 @@ class Played:
     topic_names: tuple[str, ...]
     exposures: np.ndarray                           # (M,) int64: times shown in rounds 1 …
     takes: np.ndarray                               # (M,) int64: times taken in rounds 1 …
+    supplied: Supplied | None                       # what became of creators; None: the catalogue stood still
     log: FeedbackLog | None                         # only where the scenario asks for it
 
 
@@ -77,6 +80,7 @@ def play(
             trajectory=model.trajectory,
             training=model.platform.training,
             snapshots=[(round, interests.numpy()) for round, interests in model.snapshots] if keep_users else [],
+            circles=[(round, ties.follower.numpy(), ties.followed.numpy()) for round, ties in model.circles] if keep_users else [],
             group=model.users.group.numpy(),
             people=model.tally.outcomes(start=model.snapshots[0][1], end=model.snapshots[-1][1]),
             served_by=model.platform.servants(),
@@ -85,6 +89,7 @@ def play(
             topic_names=topic_names(model),
             exposures=model.exposures.numpy(),
             takes=model.takes.numpy(),
+            supplied=model.side and supplied(model.side, model.exposures, model.takes),
             log=model.platform.log if scenario.report.log and replicate == 0 else None,
         )
     finally:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from simulator.attempts import Attempt
 
 from agents.feedback import Reaction
+from agents.ties import Ties
 
 
 @dataclass(frozen=True)
@@ -60,5 +61,6 @@ class Round:
     filled: Tensor | None = None    # (N, k) bool: False = an empty place of a slate, after those that are not; None: none is
     stock: Stock | None = None      # None: the catalogue stands still
     reaction: Reaction | None = None        # what users let the platform know beside it; None: nothing, in this world
+    ties: Ties | None = None        # who followed whom in this round; None: there is no network
     escape: Attempt | None = None   # those who try to leave their bubble, once the first attempt has begun
     present: Tensor | None = None   # (N,) bool: has arrived and has not left; None: everybody, in a world without churn

@@ -38,12 +38,15 @@ from agents.interests import INTERESTS, Interests
 from agents.space import Space
 from policies.base import Policy
 from simulator.arms import Arm, OneArm, comparable
+from simulator.belief_conflicts import belief_conflicts
+from simulator.churn_keys import ChurnKeys
 from simulator.creator_keys import MOST_PLANNED, CreatorKeys
 from simulator.docs import MOST
 from simulator.events import Escape, OneEvent, Scheduled
 from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
-from simulator.item_keys import AttributeKeys
+from simulator.item_keys import AttributeKeys, Features, feature_conflicts
 from simulator.measures import select
+from simulator.network_keys import NetworkKeys, network_conflicts
 from simulator.overrides import Changed, Override, apply, parse_override
 from simulator.own_code import NAME, make_importable
 from simulator.parts import (
@@ -59,7 +62,7 @@ from simulator.parts import (
     problem,
     wrong,
 )
-from simulator.posterior import Posterior, draw_of, read_table, undone, with_values
+from simulator.posterior import Posterior, draw_of, fault_here, read_table, undone, with_values
 from simulator.ranges import Count, NonNegative, Text, UnitInterval, at_least_one
 from simulator.trains_on import TAKES
 from simulator.wording import faults_in
@@ -230,6 +233,9 @@ class UserKeys(Section):
     takes: Annotated[int, Interval(ge=1, le=100)] = 1
     """The most items that a user takes in a round."""
 
+    churn: ChurnKeys | None = None
+    """Who leaves, and who arrives; null: everybody stays. Measures of users are then over those who are there."""
+
     feedback: Annotated[tuple[FeedbackPart, ...], Strict(False)] = ()
     """What users let the platform know beside what they take; a policy may learn from it: `trains_on`."""
 
@@ -281,6 +287,10 @@ class ItemKeys(Section):
     concentration: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.02
     """Dirichlet concentration per topic of an item; small = items of one topic, large = of all topics."""
 
+    topic_skew: Annotated[float, Interval(ge=0, le=10)] = 0.0
+    """Zipf exponent of how common the topics are among items, topic 1 the most; 0 = all alike. See `show dirichlet`, skew, for
+    how common they are among interests."""
+
     mixture: Mixture = "dirichlet"
     """dirichlet: topics are drawn, as mixed as `concentration` says; one_hot: item j is about topic j mod `topics` alone, so that
     with as many topics as items each item is a topic of its own."""
@@ -302,6 +312,10 @@ class ItemKeys(Section):
     creators: Count = 50
     """Number of creators that the items are by."""
 
+    features: Features = ()
+    """Blocks of what items are like beside their topics, as of text, sound or pictures; empty: topics are all there is. Where
+    `topics` is not among them, it is of weight 1 and visible."""
+
     attributes: AttributeKeys = AttributeKeys()
     """What items carry beside their topics, for measures of normative diversity: activation, voice, viewpoint."""
 
@@ -312,8 +326,8 @@ class DiscoveryKeys(Section):
     share: UnitInterval = 0.2
     """Chance that an own find is still noticed when a slate is looked at; without a slate all are considered."""
 
-    awareness: Count = 20
-    """Items that each user meets by herself in a round."""
+    awareness: Count | Literal["all"] = 20
+    """Items that each user meets by herself in a round; all: every one that there is, for small worlds."""
 
     popularity_weight: UnitInterval = 0.5
     """Share of the finds that are met by how well known they are; the rest are met by the user's interests."""
@@ -454,6 +468,9 @@ class Scenario(Section):
     creators: CreatorKeys | None = None
     """Creators who publish new items; null: nothing is published, and nothing disappears."""
 
+    network: NetworkKeys | None = None
+    """Who follows whom, and what friends do to each other; null: users know nothing of each other."""
+
     policies: Annotated[tuple[Annotated[Arm, OneArm()], ...], Strict(False), AfterValidator(comparable)] = (
         Field(json_schema_extra={"minItems": 1})
     )
@@ -487,8 +504,8 @@ class Scenario(Section):
         """The scenario as this replicate plays it: with its own draw of the parameters that have a `posterior`."""
         if self.posterior is None:
             return self
-        values = with_values(self.model_dump(mode="json"), draw_of(self.posterior, replicate))
-        return Scenario.model_validate(values, context={ALLOW_CODE: True})      # its code was allowed when it was loaded
+        drawn = with_values(self.model_dump(mode="json"), draw_of(self.posterior, replicate))
+        return Scenario.model_validate(drawn.values, context={ALLOW_CODE: True})    # its code was allowed when it was loaded
 
     def resolved(self) -> str:
         """The whole scenario as YAML text, every default written out. Loads back to an equal scenario."""
@@ -518,16 +535,20 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         where = ("users", "interests") if "interests" in users.model_fields_set else ("data",)
         yield problem("with `data:`, interests are read off it: write `interests: data` under `users`", where)
 
+    if items.topic_skew and (items.space == "sphere" or items.mixture != "dirichlet"):
+        message = "is of mixtures that are drawn: not on the sphere, and only with `mixture: dirichlet`"
+        yield problem(f"{message} (got {items.topic_skew:g})", ("items", "topic_skew"))
     if items.space == "sphere" and items.topics % 2:
         yield problem(f"must be even on the sphere (got {items.topics})", ("items", "topics"))
     groups: list[tuple[UserKeys | CohortKeys, tuple[str | int, ...]]] = [(users, ("users",))]
     groups += [(cohort, ("users", "cohorts", place)) for place, cohort in enumerate(users.cohorts)]
     for keys, place_of in groups:
-        for part_key, table in (("interests", INTERESTS), ("drift", DRIFTS)):
+        for part_key, table in (("interests", INTERESTS), ("choice", CHOICES), ("drift", DRIFTS)):
             part = getattr(keys, part_key)
-            if part is not None and items.space not in part.spaces:
+            spaces = getattr(part, "spaces", (items.space,))
+            if items.space not in spaces:
                 yield problem(
-                    f"{kind_of(table, part)!r} needs `items.space: {' or '.join(part.spaces)}` "
+                    f"{kind_of(table, part)!r} needs `items.space: {' or '.join(spaces)}` "
                     f"(it is {items.space}): change `{dotted((*place_of, part_key))}` or `items.space`",
                     (*place_of, part_key) if part_key in keys.model_fields_set else ("items", "space"),
                 )
@@ -558,7 +579,13 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             message = "without `data:` there are no histories to read" if own else "with `data:`, interests are read off it"
             yield problem(message, ("users", "cohorts", place, "interests"))
 
+    if users.churn is not None and users.churn.arrivals and scenario.data is not None:
+        message = "must be 0 with `data:`: new users are generated, and all users are those of the data"
+        yield problem(message, ("users", "churn", "arrivals"))
     yield from _unheard(scenario)
+    yield from network_conflicts(scenario)
+    yield from feature_conflicts(items.features, items.space, scenario.data is not None)
+    yield from belief_conflicts(scenario)
 
     precision = scenario.precision
     if precision is not None:
@@ -589,7 +616,7 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         ("awareness", ("discovery", "awareness"), discovery.awareness, discovery),
     )
     for key, loc, size, section in sizes:
-        if items.count is None or size <= items.count:
+        if items.count is None or size == "all" or size <= items.count:
             continue
         if key in section.model_fields_set:
             yield problem(f"must be at most the number of items, {items.count} (got {size})", loc)
@@ -686,18 +713,22 @@ def _misdrawn(scenario: Scenario, source: Changed) -> list[Fault]:
     """What is wrong with the draws of a scenario's posterior: what no world could be made of, and options that they undo."""
     if scenario.posterior is None:
         return []
+    if faults := undone(source, scenario.posterior):
+        return faults
     replicates = scenario.precision.most if scenario.precision else scenario.replicates
-    draws = len(next(iter(scenario.posterior.values())))
-    for replicate in range(min(replicates, draws)):
+    for replicate in range(min(replicates, len(next(iter(scenario.posterior.values()))))):
         try:
-            scenario.in_replicate(replicate)
-        except (ValidationError, ScenarioError) as error:
-            found = faults_in(error, Scenario, source) if isinstance(error, ValidationError) else error.faults
-            message = "; ".join(f"{fault.key}: {fault.message}" for fault in found)
-            option, known = source.origin(("posterior",))
-            words = f"draw {replicate + 1} makes no world: {message}"
-            return [Fault(option, words, "posterior") if option else source.fault(source.places[known], words, "posterior")]
-    return undone(source, scenario.posterior)
+            drawn = with_values(scenario.model_dump(mode="json"), draw_of(scenario.posterior, replicate))
+            Scenario.model_validate(drawn.values, context={ALLOW_CODE: True})
+        except ScenarioError as error:
+            found: Sequence[Fault] = error.faults
+        except ValidationError as error:
+            found = faults_in(error, Scenario, drawn)
+        else:
+            continue
+        message = "; ".join(f"{fault.key}: {fault.message}" for fault in found)
+        return [fault_here(source, f"draw {replicate + 1} makes no world: {message}")]
+    return []
 
 
 def _defaults() -> dict[str, Any]:

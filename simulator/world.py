@@ -11,11 +11,15 @@ import torch
 from agents.catalog import Catalog, draw_catalog
 from agents.discovery import Discovery
 from agents.interests import Drawn, Interests
+from agents.network import Network
 from agents.users import Users, trait
 from policies.log import Interactions
+from simulator.blocks import build_blocks
 from simulator.datasets import Dataset, DatasetError, load
 from simulator.draws import Draws
-from simulator.scenario import Cohort, Scenario, Trait
+from simulator.network_keys import build_network, check_network
+from simulator.scenario import Cohort, Scenario, Trait, UserKeys
+from simulator.supply import Supply, grown
 
 
 @dataclass
@@ -27,6 +31,8 @@ class Beginning:
     catalog: Catalog
     discovery: Discovery
     past: Interactions              # a real log, oldest first; empty in a synthetic world
+    supply: Supply | None           # None: nothing is published after the beginning
+    network: Network | None         # None: users know nothing of each other
 
 
 def load_data(scenario: Scenario) -> Dataset | None:
@@ -39,11 +45,12 @@ def load_data(scenario: Scenario) -> Dataset | None:
         max_users=scenario.users.count, max_items=scenario.items.count,
     )
     for key, size in (("slate_size", scenario.slate_size), ("discovery.awareness", scenario.discovery.awareness)):
-        if size > data.n_items:
+        if size != "all" and size > data.n_items:
             raise DatasetError(
                 f"{scenario.data.path}: {data.n_items} items are left of it, and `{key}` is {size}: "
                 f"choose at most {data.n_items}, for instance with --set {key}={data.n_items}"
             )
+    check_network(scenario, data)
     return data
 
 
@@ -52,14 +59,21 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
     keys = scenario.users
     count = len(data.user_labels) if data else keys.count
     assert count is not None                    # a scenario without data has one
-    cohorts = _cohorts(keys.each_cohort(), count)
+    cohorts, arrival = _cohorts(keys.each_cohort(), count), None
+    if keys.churn is not None:
+        cohorts, arrival = _with_arrivals(cohorts, keys, scenario.rounds, draws)
+        count = len(arrival)
     if data is not None and len(cohorts) > 1:   # which real user is in which cohort is chance
         data = data.with_users(draws("cohorts").numpy().permutation(count))
-    catalog = _catalog(scenario, draws, data)
+    catalog, supply = _catalog(scenario, draws, data), None
+    if scenario.creators is not None:
+        catalog, supply = grown(scenario, catalog, draws)
     catalog.labels = scenario.items.attributes.draw(catalog, draws)
     voice = scenario.items.attributes.voice
     if voice is not None and catalog.labels.minority is not None:
         catalog.salience = _dimmed(catalog.salience, catalog.labels.minority, voice.prominence)
+        if supply is not None:
+            supply.shelf.weight = _dimmed(supply.shelf.weight, catalog.labels.minority, voice.prominence)
     seen = _topic_counts(data) if data else None
 
     def draw_interests(keys: Interests, rows: slice, stream: str) -> Drawn:
@@ -79,7 +93,10 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
     drawn = draw_interests(keys.interests, slice(None), "interests")
     for rows, cohort in cohorts:
         if cohort.interests != keys.interests:
-            drawn.interests[rows], drawn.group[rows] = draw_interests(cohort.interests, rows, f"interests of {cohort.name}")
+            own = draw_interests(cohort.interests, rows, f"interests of {cohort.name}")
+            for everybody, theirs in zip(drawn, own, strict=True):
+                if everybody is not None:
+                    everybody[rows] = theirs
     interests = torch.from_numpy(drawn.interests.astype(np.float32))
     group = torch.from_numpy(data.groups if data is not None and data.groups is not None else drawn.group).clone()
     membership = torch.zeros(count, dtype=torch.int64)
@@ -90,6 +107,7 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
     activity = draw_trait("activity")
     if data is not None:
         activity = activity * _relative_activity(data)
+    catalog.modalities, leanings = build_blocks(scenario.items.features, catalog, torch.arange(count), draws, data)
     users = Users(
         ids=torch.arange(count),
         interests=interests,
@@ -99,8 +117,14 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
         adoption=draw_trait("adoption"),
         group=group,
         cohort=membership,
+        expected=None if drawn.expected is None else torch.from_numpy(drawn.expected.astype(np.float32)),
+        doubt=None if drawn.doubt is None else torch.from_numpy(drawn.doubt.astype(np.float32)),
+        present=None if arrival is None else arrival <= 0,
+        arrival=arrival,
+        leanings=leanings,
     )
-    return Beginning(users, cohorts, catalog, Discovery(**scenario.discovery.model_dump()), _past(data))
+    network = build_network(scenario, users, len(catalog), draws, data)
+    return Beginning(users, cohorts, catalog, Discovery(**scenario.discovery.model_dump()), _past(data), supply, network)
 
 
 def _cohorts(keys: tuple[Cohort, ...], count: int) -> list[tuple[slice, Cohort]]:
@@ -110,13 +134,32 @@ def _cohorts(keys: tuple[Cohort, ...], count: int) -> list[tuple[slice, Cohort]]
     return [(slice(start, stop), cohort) for (start, stop), cohort in zip(pairwise(cuts), keys, strict=True)]
 
 
+def _with_arrivals(
+    cohorts: list[tuple[slice, Cohort]], keys: UserKeys, rounds: int, draws: Draws
+) -> tuple[list[tuple[slice, Cohort]], torch.Tensor]:
+    """Let a row follow those of her cohort for each user who will arrive, by each cohort's share of them.
+
+    Return the cohorts' rows with these, and the round (N,) int64 in which each user arrives; 0 = there from the beginning.
+    """
+    assert keys.churn is not None
+    number = [draws.at(round)("arrivals").numpy().poisson(keys.churn.arrivals) for round in range(1, rounds + 1)]
+    arrivals = np.repeat(np.arange(1, rounds + 1), number)
+    order = draws("arrivals").numpy().permutation(len(arrivals))
+    longer, columns = [], []
+    for (rows, cohort), (more, _) in zip(cohorts, _cohorts(keys.each_cohort(), len(arrivals)), strict=True):
+        longer.append((slice(rows.start + more.start, rows.stop + more.stop), cohort))
+        columns += [np.zeros(rows.stop - rows.start, dtype=np.int64), arrivals[order[more]]]
+    return longer, torch.from_numpy(np.concatenate(columns))
+
+
 def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
     keys, rng = scenario.items, draws("items").numpy()
     if data is None:
         assert keys.count is not None
         return draw_catalog(
             keys.count, keys.topics, keys.concentration, keys.space, keys.quality,
-            keys.popularity_skew, keys.creators, rng, cosine=keys.affinity == "cosine",
+            keys.popularity_skew, keys.creators, rng, cosine=keys.affinity == "cosine", mixed=keys.mixture,
+            correlation=getattr(scenario.users.interests, "correlation", None), topic_skew=keys.topic_skew,
         )
     topics = torch.from_numpy(data.topics)
     popularity = np.bincount(data.items, minlength=len(topics)).astype(np.float64)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,12 @@ class Users:
     adoption: Tensor                # (N,) float32 in [0, 1]: chance to look at the slate when on the platform
     group: Tensor                   # (N,) int64: taste or demographic group
     cohort: Tensor                  # (N,) int64: place of her cohort in the scenario
+    present: Tensor | None = None   # (N,) bool: has arrived and has not left; None: everybody, always
+    arrival: Tensor | None = None   # (N,) int64: round in which she arrives; 0 = there from the beginning
+    leanings: Tensor | None = None  # (N, …) float32: what is her own in her tastes beside topics; see modalities.py
     trace: Any = None               # what her cohort's drift model remembers (propensity, satiation …); see drift.py
+    expected: Tensor | None = None  # (N, d) float32: what she expected her interests to be at the start; None: she knows them
+    doubt: Tensor | None = None     # (N,) float32: variance of her interests around that
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -31,6 +38,13 @@ class Users:
         held = (getattr(self, field.name) for field in fields(self))
         columns: list[Any] = [None if column is None else column[rows] for column in held]
         return Users(*columns)
+
+
+def divide(count: int, shares: Sequence[float]) -> list[slice]:
+    """Give each part as many of `count` rows, one part after the other, as its share comes to (to the nearest row)."""
+    ends = np.cumsum(shares)
+    cuts = [0, *np.rint(ends / ends[-1] * count).astype(int).tolist()]
+    return [slice(start, stop) for start, stop in pairwise(cuts)]
 
 
 def trait(mean: float, spread: float, count: int, rng: np.random.Generator) -> Tensor:

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from policies.base import Policy
+from policies.cold import explain_all
 from policies.explanation import Explanation
 from simulator.datasets import Dataset
 from simulator.model import FilterBubbleModel
@@ -89,13 +90,15 @@ def _explained(model: FilterBubbleModel, user: int, most: int, same: bool | None
         raise CannotExplain(f"the arm {recommender.arm.name!r} is a control: nothing was learnt that could be explained")
     model.round += 1
     draws, asked = model.draws.at(model.round), torch.tensor([user])
-    if not (draws("active").uniform(asked) < model.users.activity[asked]).item():
+    model.supply()
+    if not model.gather(draws)[user]:
         raise CannotExplain(f"user {user} was not on the platform in round {model.round}: she got no slate")
     platform.retrain(model.round, draws)
     retrieved, shown = (row[0].tolist() for row in platform.stages(asked, draws, explore, recommender))
     unexplored = platform.stages(asked, draws, None, recommender).shown[0].tolist()
-    known = not policy.unknown(asked, platform.log).item()
-    why = policy.explain(user, torch.tensor(shown), platform.log)
+    log = recommender.arm.trains_on.part_of(platform.log)
+    known = not policy.unknown(asked, log).item()
+    why = explain_all(policy, user, torch.tensor(shown), log, platform.items)
     assert recommender.trained_in is not None
     return Explained(
         platform.arm.name, type(policy).__name__, user, model.round, recommender.trained_in, known, why.method, why.of,

@@ -26,6 +26,8 @@ def bytes_of(scenario: Scenario, data: Dataset | None) -> float:
     )
     past = _TAKE * len(data.users) if data else 0
     rounds = scenario.rounds + scenario.warmup
+    if scenario.users.churn is not None:
+        users += round(scenario.users.churn.arrivals * scenario.rounds)
     log = users * rounds * (scenario.users.takes * _TAKE + scenario.slate_size * _SHOWN)
     dense = _DENSE * items**2 if any(isinstance(arm.policy, EASE) for arm in scenario.policies) else 0
     return _PROCESS + users * (_USER + topics * _INTEREST) + past + log + dense

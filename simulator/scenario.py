@@ -36,6 +36,7 @@ from agents.feedback import FEEDBACKS, Feedback, Signal, Skip
 from agents.individual import Individual
 from agents.interests import INTERESTS, Interests
 from agents.space import Space
+from agents.users import divide
 from policies.base import Policy
 from simulator.arms import Arm, OneArm, comparable
 from simulator.belief_conflicts import belief_conflicts
@@ -292,8 +293,12 @@ class ItemKeys(Section):
     how common they are among interests."""
 
     mixture: Mixture = "dirichlet"
-    """dirichlet: topics are drawn, as mixed as `concentration` says; one_hot: item j is about topic j mod `topics` alone, so that
+    """dirichlet: topics are drawn, as mixed as `concentration` says; equal: one topic or several, of equal share, as films have
+    genres: `topics_per_item` says how many; one_hot: item j is about topic j mod `topics` alone, so that
     with as many topics as items each item is a topic of its own."""
+
+    topics_per_item: Annotated[float, Interval(ge=1, le=10_000)] = 1.7
+    """Mean number of topics of an item, if the mixture is equal: one, and a Poisson number more."""
 
     space: Space = "simplex"
     """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel; values: items are mixtures,
@@ -535,8 +540,8 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         where = ("users", "interests") if "interests" in users.model_fields_set else ("data",)
         yield problem("with `data:`, interests are read off it: write `interests: data` under `users`", where)
 
-    if items.topic_skew and (items.space == "sphere" or items.mixture != "dirichlet"):
-        message = "is of mixtures that are drawn: not on the sphere, and only with `mixture: dirichlet`"
+    if items.topic_skew and (items.space == "sphere" or items.mixture == "one_hot"):
+        message = "is of mixtures that are drawn: not on the sphere, nor with `mixture: one_hot`"
         yield problem(f"{message} (got {items.topic_skew:g})", ("items", "topic_skew"))
     if items.space == "sphere" and items.topics % 2:
         yield problem(f"must be even on the sphere (got {items.topics})", ("items", "topics"))
@@ -573,6 +578,11 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
                 f"makes about {planned:,.0f} items: {items.creators} creators for {scenario.rounds + scenario.warmup} rounds; "
                 f"at most {MOST_PLANNED:,} fit", ("creators", "rate") if "rate" in creators.model_fields_set else ("creators",),
             )
+    sizes = divide(users.count, [cohort.share for cohort in users.cohorts]) if users.count and users.cohorts else []
+    for place, rows in enumerate(sizes):
+        if rows.start == rows.stop:
+            message = f"is nobody, of {users.count} users: give the cohort a larger share, or have more users"
+            yield problem(message, ("users", "cohorts", place, "share"))
     for place, cohort in enumerate(users.cohorts):
         own = cohort.interests is not None and kind_of(INTERESTS, cohort.interests) == "data"
         if cohort.interests is not None and own != (scenario.data is not None):

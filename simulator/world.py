@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from agents.catalog import Catalog, draw_catalog
 from agents.discovery import Discovery
 from agents.interests import Drawn, Interests
 from agents.network import Network
-from agents.users import Users, trait
+from agents.users import Users, divide, trait
 from policies.log import Interactions
 from simulator.blocks import build_blocks
 from simulator.datasets import Dataset, DatasetError, load
@@ -49,6 +48,12 @@ def load_data(scenario: Scenario) -> Dataset | None:
             raise DatasetError(
                 f"{scenario.data.path}: {data.n_items} items are left of it, and `{key}` is {size}: "
                 f"choose at most {data.n_items}, for instance with --set {key}={data.n_items}"
+            )
+    for rows, cohort in _cohorts(scenario.users.each_cohort(), data.n_users):
+        if rows.start == rows.stop:
+            raise DatasetError(
+                f"{scenario.data.path}: {data.n_users} users are left of it, and of them the cohort {cohort.name!r} "
+                f"(share {cohort.share:g}) would have none"
             )
     check_network(scenario, data)
     return data
@@ -128,10 +133,8 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
 
 
 def _cohorts(keys: tuple[Cohort, ...], count: int) -> list[tuple[slice, Cohort]]:
-    """Give each cohort as many of `count` rows, one after the other, as its share comes to (to the nearest row)."""
-    shares = np.cumsum([cohort.share for cohort in keys])
-    cuts = [0, *np.rint(shares / shares[-1] * count).astype(int).tolist()]
-    return [(slice(start, stop), cohort) for (start, stop), cohort in zip(pairwise(cuts), keys, strict=True)]
+    """Give each cohort the rows of `count` users that are its share."""
+    return list(zip(divide(count, [cohort.share for cohort in keys]), keys, strict=True))
 
 
 def _with_arrivals(
@@ -160,6 +163,7 @@ def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
             keys.count, keys.topics, keys.concentration, keys.space, keys.quality,
             keys.popularity_skew, keys.creators, rng, cosine=keys.affinity == "cosine", mixed=keys.mixture,
             correlation=getattr(scenario.users.interests, "correlation", None), topic_skew=keys.topic_skew,
+            topics_per_item=keys.topics_per_item,
         )
     topics = torch.from_numpy(data.topics)
     popularity = np.bincount(data.items, minlength=len(topics)).astype(np.float64)

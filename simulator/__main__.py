@@ -44,7 +44,11 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes. Default: on
 Checkpoint = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Time between checkpoints of a run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help="Let the scenario use your own classes (module:Class) and programs (external).")
+    bool,
+    typer.Option(
+        "--allow-code",
+        help="Let the scenario use your own classes (module:Class), programs (external) and servers (language_model).",
+    ),
 ]
 Ray = Annotated[
     str | None,
@@ -101,6 +105,9 @@ def run(
     workers: Workers = None,
     ray: Ray = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, even if a run of this scenario is unfinished.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it will take: time, and questions to a language model.")
+    ] = False,
     checkpoint: Checkpoint = 30,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; print only the report's path.")] = False,
     allow_code: AllowCode = False,
@@ -108,8 +115,10 @@ def run(
 ) -> None:
     """Play every arm and replicate of a scenario, or what an interrupted run left of them, then write the report."""
     from simulator.runner import Resources
-    from simulator.session import run_scenario
+    from simulator.session import plan_scenario, run_scenario
 
+    if dry_run:
+        raise typer.Exit(plan_scenario(file, set_ or [], seed, replicates, data, allow_code))
     with _cluster(ray):
         code = run_scenario(
             file, set_ or [], seed, replicates, data, out, Resources(workers, checkpoint, ray), quiet, allow_code, fresh, track

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agents import describe
+from agents.language.record import Asked
 from policies.log import FeedbackLog
 from policies.validation import Epoch
 from simulator.datasets import Dataset
+from simulator.language import asked_in
 from simulator.model import FilterBubbleModel
 from simulator.scenario import Scenario
 from simulator.supply import Supplied, supplied
@@ -46,6 +49,7 @@ class Played:
     takes: np.ndarray                               # (M,) int64: times taken in rounds 1 …
     supplied: Supplied | None                       # what became of creators; None: the catalogue stood still
     log: FeedbackLog | None                         # only where the scenario asks for it
+    asked: tuple[Asked, ...] = ()                   # what was asked of a language model, warm-up included
 
 
 def play(
@@ -91,17 +95,12 @@ def play(
             takes=model.takes.numpy(),
             supplied=model.side and supplied(model.side, model.exposures, model.takes),
             log=model.platform.log if scenario.report.log and replicate == 0 else None,
+            asked=asked_in(model),
         )
     finally:
         model.close()
 
 
 def topic_names(model: FilterBubbleModel) -> tuple[str, ...]:
-    """The data's genres; numbers in a synthetic world; signed axes on the sphere."""
-    catalog = model.catalog
-    if catalog.topic_names is not None:
-        return tuple(catalog.topic_names)
-    count = catalog.topics.shape[1]
-    if catalog.space == "sphere":
-        return tuple(f"{sign}{axis + 1}" for sign in "+−" for axis in range(count // 2))
-    return tuple(f"topic {topic + 1}" for topic in range(count))
+    """What topics are called."""
+    return describe.topic_names(model.catalog)

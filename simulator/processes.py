@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from agents.failure import UserFailed
 from policies.failure import PolicyFailed
 from simulator.allocator import keep_freed_memory
 from simulator.play import Tell, play
@@ -135,7 +136,7 @@ def _work(checkpoint: float, line: Connection) -> None:
 
 def story(error: Exception) -> str:
     """Say what broke: of somebody else's program what it said, of the machine what it said, of our code the traceback."""
-    if isinstance(error, PolicyFailed | OSError | MemoryError):
+    if isinstance(error, PolicyFailed | UserFailed | OSError | MemoryError):
         return str(error) or type(error).__name__
     return "\n" + traceback.format_exc()
 

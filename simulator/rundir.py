@@ -20,6 +20,7 @@ from policies.base import Policy
 from simulator.controls import CONTROLS, Control, Oracle, Organic
 from simulator.datasets import Dataset
 from simulator.files import moved_into_place
+from simulator.language import language_table, spending
 from simulator.measures import derive
 from simulator.parts import kind_of
 from simulator.plain import plain
@@ -48,6 +49,8 @@ def write_run(
         _write_table(folder / "users.parquet", _users(done))
         _write_table(folder / "people.parquet", _people(done))
         _write_table(folder / "items.parquet", _items(done))
+        if (asked := language_table(done)) is not None:
+            _write_table(folder / "language.parquet", asked)
         _write_text(folder / "topics.json", json.dumps(done[0].topic_names, ensure_ascii=False))
     for (arm, _), played in sorted(results.played.items()):
         if played.log is not None:
@@ -219,6 +222,7 @@ def _manifest(
         "workers": results.workers,
         "threads": results.threads,
         "ray": results.ray,
+        "language": spending(list(results.played.values())),
         "units": [
             {
                 "arm": names[arm],

@@ -13,16 +13,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agents.failure import UserFailed
 from policies.base import Policy
 from policies.failure import PolicyFailed
 from simulator import runner
 from simulator.assumptions import NotAssumptions, write_assumptions_report
 from simulator.datasets import DATASETS, DatasetError
 from simulator.docs import PartDoc
+from simulator.dry_run import in_words as in_words_of
 from simulator.evaluation import evaluate, scenario_to_evaluate
 from simulator.evaluation_output import table, write_folder, write_json
 from simulator.explaining import CannotExplain, explain, in_words, read_trajectory
 from simulator.faults import ScenarioError, did_you_mean
+from simulator.language import require_keys
 from simulator.place import PlaceTaken, place
 from simulator.plain import count, replicates_in_words
 from simulator.reference import GROUPS, catalogue, describe
@@ -62,10 +65,11 @@ def run_scenario(
     started = datetime.now(UTC)
     try:
         scenario = load_scenario(file, overrides, seed, replicates, data_path, allow_code)
+        require_keys(scenario)
         data = load_data(scenario)
         state = State.of(scenario, data)
         folder, unfinished = place(out, Path("runs") / _slug(file.stem), scenario, state, fresh, started)
-    except (ScenarioError, DatasetError, PlaceTaken) as error:
+    except (ScenarioError, DatasetError, PlaceTaken, UserFailed) as error:
         return _say(error)
     job = runner.Job(scenario, data, folder)
     try:
@@ -80,6 +84,25 @@ def run_scenario(
     except OSError as error:
         _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)
         return FAILED if unfinished or job.store.state() else BAD_INPUT
+
+
+def plan_scenario(
+    file: Path, overrides: Sequence[str], seed: int | None, replicates: int | None, data_path: str | None,
+    allow_code: bool = False,
+) -> int:
+    """Say what a run of a scenario will take."""
+    try:
+        scenario = load_scenario(file, overrides, seed, replicates, data_path, allow_code)
+        data = load_data(scenario)
+        with _err.status("Playing without a server …"):
+            said = in_words_of(scenario, data)
+    except (ScenarioError, DatasetError, UserFailed) as error:
+        return _say(error)
+    except PolicyFailed as failure:
+        _err.print(str(failure), markup=False)
+        return FAILED
+    _out.print(said, markup=False)
+    return 0
 
 
 def _play(job: runner.Job, started: datetime, resources: runner.Resources, quiet: bool) -> int:

@@ -103,6 +103,11 @@ class LanguageModel:
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("base_url: must hold no key, user or query; the key comes from the environment (`key_env`)")
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where questions go."""
+        return Endpoint(self.base_url, self.key_env, self.timeout)
+
     def gather(self, *world: Any) -> UserCohort:
         """Make a cohort of such users."""
         return LanguageCohort(*world, self)
@@ -115,10 +120,7 @@ class LanguageCohort(UserCohort):
         *arguments, keys = world
         super().__init__(*arguments)
         self.keys: LanguageModel = keys
-        endpoint = Endpoint(keys.base_url, keys.key_env, keys.timeout)
-        if not keys.replay:
-            endpoint.key()                  # that there is none shall be known before anything is played
-        self.asking = Asking(endpoint, Cache(Path(keys.cache)), keys.concurrency, keys.retries, keys.pause, keys.replay)
+        self.asking = Asking(keys.endpoint, Cache(Path(keys.cache)), keys.concurrency, keys.retries, keys.pause, keys.replay)
         self.budget = Budget(None, None)
         self.names = topic_names(self.catalog)
         self.titles: dict[int, str] = {}
@@ -238,6 +240,9 @@ class _Otherwise(NamedTuple):
 
     def __call__(self, decision: str) -> Stream:
         return self.draws(f"otherwise {decision}")
+
+    def at(self, round: int) -> Draws:
+        return self.draws.at(round)             # what she was born with is no other
 
 
 def _taken(choice: Choice, row: int) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from simulator.report.attribution import attribution, attribution_bars
 from simulator.report.concentration import item_concentration
 from simulator.report.evidence import Evidence, weigh
 from simulator.report.html import page
+from simulator.report.language import place_in_list
 from simulator.report.load import NotARunDirectory, load_run
 from simulator.report.maps import interest_heat_maps, interest_map, snapshots
 from simulator.report.phase import phase_plot
@@ -70,6 +71,7 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
         "heatmaps": interest_heat_maps(evidence, look, seen),
         "affected": who_is_affected(evidence, look),
         "abtest": ab_tests(evidence, look),
+        "language": place_in_list(evidence),
         "concentration": item_concentration(evidence, look),
         "training": learning_curves(evidence.run.training, [arm.name for arm in evidence.run.arms], look),
         "all": family_trajectories(evidence, look),

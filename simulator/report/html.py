@@ -16,6 +16,7 @@ from simulator.report.answers import answer
 from simulator.report.attribution import attribution, wanting
 from simulator.report.evidence import BETA, VERDICT, Evidence
 from simulator.report.headline import headline
+from simulator.report.language import language_users
 from simulator.report.style import Drawing, Look
 from simulator.report.sureness import sureness
 from simulator.report.tradeoff import fronts_section
@@ -79,6 +80,7 @@ def page(
         picture=lambda drawing: inline(pictures[drawing.name], drawing),
         swatches={arm: swatch(arm_look) for arm, arm_look in look.items()},
         accuracies=accuracies(evidence),
+        language=language_users(evidence),
         focus_absent=[
             m for m in (run.scenario.get("report") or {}).get("focus") or [] if m not in evidence.measures
         ],

@@ -35,6 +35,11 @@ COLUMNS = {
     "items": ("arm", "replicate", "item", "title", "topic", "exposures", "takes"),
 }
 
+ASKED = (
+    "arm", "replicate", "round", "user", "outcome", "shown", "listed", "taken", "places", "parametric", "parametric_places",
+    "again",
+)  # fmt: skip
+
 
 class NotARunDirectory(ValueError):
     """The folder does not hold what a run leaves behind; the message says what is missing."""
@@ -78,6 +83,7 @@ class Run:
     people: pd.DataFrame  # as `user_effects` wants it; of an older run what its snapshots tell
     items: pd.DataFrame
     topics: tuple[str, ...]
+    language: pd.DataFrame | None = None  # what was asked of a language model; None: nothing was
 
     @property
     def finished(self) -> bool:
@@ -162,6 +168,7 @@ def load_run(path: Path) -> Run:
         people=outcomes_of(tables["users"]) if tables["people"].empty else tables["people"],
         items=tables["items"],
         topics=tuple(json.loads(topics_file.read_text(encoding="utf-8"))) if topics_file.is_file() else (),
+        language=_read_table(path / "language.parquet", ASKED) if (path / "language.parquet").is_file() else None,
     )
 
 

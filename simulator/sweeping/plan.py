@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from policies.base import Policy
 from simulator.arms import Arm
 from simulator.datasets import Dataset
+from simulator.language import without_server
 from simulator.measures import select
 from simulator.model import FilterBubbleModel
 from simulator.runner import units
@@ -38,7 +39,8 @@ def plan(cells: Sequence[Cell]) -> Plan:
     started, seconds, sizes = time.perf_counter(), [], []
     for cell in spread:
         data = load_data(cell.scenario)
-        seconds.append(sum(unit_seconds(cell.scenario, data, arm) for arm in cell.scenario.policies) * cell.scenario.replicates)
+        scenario = without_server(cell.scenario)
+        seconds.append(sum(unit_seconds(scenario, data, arm) for arm in scenario.policies) * scenario.replicates)
         sizes.append(disk(cell.scenario, data))
         if time.perf_counter() - started > SECONDS:
             break

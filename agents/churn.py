@@ -154,7 +154,8 @@ class Attendance:
     def open(self, round: int, draws: Draws) -> None:
         """Those arrive whose round it is, and each who has left comes back with the chance to, her grudge forgotten."""
         users = self.users
-        assert users.present is not None and users.arrival is not None
+        assert users.present is not None
+        assert users.arrival is not None
         returning = (users.arrival < round) & ~users.present & (draws("come back").uniform(users.ids) < self.come_back)
         self.memory = _where(returning, self.departure.start(users, self.items), self.memory)
         users.present |= returning | (users.arrival == round)

@@ -124,7 +124,8 @@ class UserCohort(mesa.Agent):
 
     def come_and_go(self, choice: Choice, active: Tensor, leaving: bool, draws: Draws) -> None:
         """After a round, some leave for good, if they may; `active` (n,) bool: who was on the platform."""
-        assert self.attendance is not None and self.menu is not None
+        assert self.attendance is not None
+        assert self.menu is not None
         self.attendance.close(self.menu, choice, active, leaving, draws)
 
     def remember(self, users: Tensor, items: Tensor) -> None:

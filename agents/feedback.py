@@ -109,8 +109,8 @@ class Dwell:
 class Rating:
     """Some users give stars, 1 to 5, the more the better the thing was for them.
 
-    stars = 1 + #{j = 1 … 4: u + noise · ε > centre + (j − 2.5) · step}, ε standard logistic: an ordered logit with evenly spaced
-    cut points. Whether an item is rated at all is chance, `share`, and does not depend on how good it was.
+    stars = 1 + #{j = 1 … 4: u + noise · ε > centre + (j − 2.5) · step}, ε standard logistic: an ordered logit with evenly
+    spaced cut points. Whether an item is rated at all is chance, `share`, and does not depend on how good it was.
 
     Source: McCullagh 1980 (JRSS B), the proportional-odds model; for stars, Koren & Sill 2011 (RecSys), OrdRec.
     """
@@ -191,7 +191,7 @@ def react(
     for name, column in columns.items():
         column[rows, places] = given[name]
     skip = next((part for part in feedback if isinstance(part, Skip)), None)
-    return Reaction(columns, skip and skip.skipped(model, users, items, menu, choice, draws))
+    return Reaction(columns, None if skip is None else skip.skipped(model, users, items, menu, choice, draws))
 
 
 def joined(reactions: Iterable[Reaction]) -> Reaction:

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,8 @@ from policies.explanation import Explanation
 from policies.impressions import impressions
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import rank
+
+Refusals = Literal["shown", "skipped"]
 
 _FLOATS_AT_ONCE = 4_000_000
 """Work space in float32 numbers; as many users are taken together as fit."""
@@ -34,8 +36,8 @@ class Posterior(NamedTuple):
 class Feedback:
     """All that users did, as a linear bandit sees it: each take is a reward of 1, each item shown and not taken one of 0."""
 
-    def __init__(self, log: FeedbackLog):
-        self.log = log
+    def __init__(self, log: FeedbackLog, refusals: Refusals = "shown"):
+        self.log, self.refusals = log, refusals
         counts = log.counts()
         self.known = counts > 0                                                     # (n_users,): has met anything at all
         self._longest = int(counts.max()) if len(counts) else 0
@@ -68,7 +70,8 @@ class Feedback:
         """Yield, for each round's slates, the features (b, k, d) of what these users were shown and did not take; else 0."""
         for rows, shown in zip(self._row, self._shown, strict=True):
             row = rows[users].long()
-            refused = ~shown.taken[row] & (row >= 0)[:, None]
+            told = ~shown.taken if self.refusals == "shown" else shown.skipped
+            refused = told[row] & (row >= 0)[:, None]
             yield features[shown.items[row]] * refused[..., None]
 
 
@@ -84,6 +87,13 @@ class LinearBandit(Policy):
     ridge: Annotated[float, Gt(0)] = 1.0
     """λ: weight of the prior, by which features do not matter, in items met."""
 
+    refusals: Refusals = "shown"
+    """What counts as a refusal: shown, all that was shown and not taken; skipped, what users are seen to have looked at and
+    passed over (`users.feedback: [skip]`), so that what they never came to is not held against an item."""
+
+    def reads_skips(self) -> bool:
+        return self.refusals == "skipped"
+
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         yield None                                      # the posterior is a sum over the log, taken when it is needed
 
@@ -92,7 +102,7 @@ class LinearBandit(Policy):
         """Return fresh scores (b, n_items) from the posterior of users (b,); without draws, nothing is left to chance."""
 
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        return self._worth(users, self._posterior(users, Feedback(log)), None)
+        return self._worth(users, self._posterior(users, Feedback(log, self.refusals)), None)
 
     def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return ~Feedback(log).known[users]
@@ -101,7 +111,7 @@ class LinearBandit(Policy):
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Rank by the posterior of now. Users who have met nothing yet get what is popular."""
-        feedback = Feedback(log)
+        feedback = Feedback(log, self.refusals)
         popularity = self.popularity_ / self.popularity_.max().clamp(min=1)
 
         def score(block: Tensor) -> Tensor:
@@ -114,7 +124,7 @@ class LinearBandit(Policy):
     def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
         """Exactly: the expected reward is Σ_f θ_uf x_if; what is added for uncertainty is the rest."""
         x, asked = self.items_.features[items], torch.tensor([user])
-        parts = x * self._posterior(asked, Feedback(log)).mean
+        parts = x * self._posterior(asked, Feedback(log, self.refusals)).mean
         rest = self.score(asked, log)[0, items] - parts.sum(1)
         return Explanation("exact", "features", torch.arange(x.shape[1]), parts, rest)
 

@@ -16,6 +16,7 @@ class Shown(NamedTuple):
     users: Tensor                   # (b,) int64
     items: Tensor                   # (b, k) int64
     taken: Tensor                   # (b, k) bool
+    skipped: Tensor                 # (b, k) bool: looked at and passed over, as far as the platform sees it
 
 
 def impressions(log: FeedbackLog) -> list[Shown]:
@@ -24,6 +25,7 @@ def impressions(log: FeedbackLog) -> list[Shown]:
     order = rounds.argsort(stable=True)
     users, items, rounds = users[order], items[order], rounds[order].contiguous()
     row_of = torch.full((log.n_users,), -1)
+    passed = {int(skips.rounds[0]): skips for skips in log.skips if len(skips.rounds)}
     found = []
     for round, shown_to, slates in log.slates:
         if not len(shown_to):
@@ -36,7 +38,10 @@ def impressions(log: FeedbackLog) -> list[Shown]:
         taken = torch.zeros(slates.shape, dtype=torch.bool)
         which, place = (slates[row] == took[:, None]).nonzero(as_tuple=True)
         taken[row[which], place] = True
-        found.append(Shown(shown_to, slates.long(), taken))
+        skipped = torch.zeros((), dtype=torch.bool).expand(slates.shape)
+        if (skips := passed.get(round)) is not None:
+            skipped = torch.isin(shown_to[:, None] * log.n_items + slates, skips.users * log.n_items + skips.items)
+        found.append(Shown(shown_to, slates.long(), taken, skipped))
     return found
 
 

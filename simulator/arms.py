@@ -17,7 +17,7 @@ from simulator.controls import CONTROLS, ABTest, Control
 from simulator.faults import did_you_mean
 from simulator.parts import OneOf, PartKeys, instance, kind_of, model_of, own_keys, problem, wrong
 from simulator.ranges import Count, Text, at_least_one
-from simulator.trains_on import TrainsOn
+from simulator.trains_on import EVERY_TAKE, TrainsOn
 
 RERANK = OneOf(RERANKERS, "reranker", Reranker)
 EXPLORE = OneOf(EXPLORERS, "explorer", Explorer)
@@ -36,7 +36,7 @@ class Arm:
     rerank: Reranker | None = None
     explore: Explorer | None = None
     train_window: int | None = None  # rounds
-    trains_on: TrainsOn = TrainsOn()
+    trains_on: TrainsOn = EVERY_TAKE
     who_to_follow: PeopleRecommender | None = None
 
 
@@ -63,7 +63,7 @@ class PolicyKeys(ControlKeys):
     train_window: Count | None = None
     """Newest rounds of the log that a fit learns from; null = all of it. What was taken before is still not shown again."""
 
-    trains_on: TrainsOn = TrainsOn()
+    trains_on: TrainsOn = EVERY_TAKE
     """What it learns from: takes, or those that were liked, shared, rated or dwelt on (`users.feedback`)."""
 
     popularity_boost: Annotated[float, Interval(ge=-1e6, le=1e6)] = 0.0

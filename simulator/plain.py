@@ -8,11 +8,13 @@ from typing import Any
 from policies import POLICIES
 from policies.base import Policy
 from simulator.arms import Arm
+from simulator.churn_keys import ChurnKeys
 from simulator.controls import CONTROLS
 from simulator.datasets import Dataset
 from simulator.docs import summary
 from simulator.parts import kind_of
-from simulator.scenario import Scenario, Trait
+from simulator.scenario import DiscoveryKeys, Scenario, Trait
+from simulator.trains_on import TAKES
 
 
 def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
@@ -29,9 +31,8 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
         f"Interests at the start: {_part(users.interests)}",
         f"Choice: {_part(users.choice)} At most {count(users.takes, 'item')} a round, never the same item twice.",
         f"Change: {_part(users.drift)}",
-        f"Discovery: every round each user meets {count(discovery.awareness, 'item')} by herself, "
-        f"{discovery.popularity_weight:.0%} of them by how well known they are and the rest by her interests. Beside a slate "
-        f"she still notices {discovery.share:.0%} of them.",
+        f"Discovery: every round each user meets {_met(discovery)}. Beside a slate she still notices {discovery.share:.0%} of "
+        "them.",
     ]
     if data is None:
         warmup = scenario.warmup
@@ -56,6 +57,10 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
     ]
     if varying:
         sentences.append(f"Users differ from the default in {', '.join(varying)}.")
+    if users.feedback:
+        sentences.append("Feedback beside what is taken: " + " ".join(map(_part, users.feedback)))
+    if users.churn is not None:
+        sentences.append(_churn(users.churn))
     return sentences + [_arm(arm, scenario.slate_size) for arm in scenario.policies]
 
 
@@ -71,11 +76,25 @@ def replicates_in_words(scenario: Scenario) -> str:
     )
 
 
+def _churn(churn: ChurnKeys) -> str:
+    back = f" Who has left comes back with a chance of {churn.come_back:g} a round." if churn.come_back else ""
+    new = f" {churn.arrivals:g} new users arrive in a round, on average." if churn.arrivals else " Nobody new arrives."
+    return (
+        f"Leaving: {_part(churn.leave)}{back}{new} Measures of users are over those who are there in the round. Who stays "
+        "differs from arm to arm, so a difference in such a measure is in part one between those who stayed: an arm that "
+        "drives away those whom it serves badly looks better for it. Retention says how many they are."
+    )
+
+
 def _arm(arm: Arm, slate_size: int) -> str:
     text = f"Arm “{arm.name}”: {_part(arm.policy, only_changed=True)}"
     if isinstance(arm.policy, Policy) and arm.policy.trains:
         if arm.train_window is not None:
             text += f" Trained on the newest {count(arm.train_window, 'round')}."
+        if arm.trains_on.signal != TAKES:
+            least = arm.trains_on.at_least
+            enough = "" if least is None else f" of at least {least:g}"
+            text += f" It knows only what was taken with a {arm.trains_on.signal}{enough}."
         text += " Trained once, before round 1." if arm.frozen else f" Retrained every {count(arm.retrain_every, 'round')}."
     if arm.rerank is not None:
         text += f" Re-ranked: {_part(arm.rerank)}"
@@ -83,7 +102,7 @@ def _arm(arm: Arm, slate_size: int) -> str:
         text += f" Exploring: {_part(arm.explore)}"
     if arm.popularity_boost:
         text += f" Scores are raised by {arm.popularity_boost:g} · log(1 + popularity)."
-    if kind_of({**POLICIES, **CONTROLS}, arm.policy) != "organic":
+    if kind_of({**POLICIES, **CONTROLS}, arm.policy) not in {"organic", "informed"}:
         text += f" Slates of {slate_size}."
     return text
 
@@ -96,6 +115,15 @@ def _part(part: Any, only_changed: bool = False) -> str:
         if not (only_changed and value == default)
     ]
     return summary(type(part)).rstrip(".") + (f" ({', '.join(settings)})." if settings else ".")
+
+
+def _met(discovery: DiscoveryKeys) -> str:
+    if discovery.awareness == "all":
+        return "every item by herself"
+    return (
+        f"{count(discovery.awareness, 'item')} by herself, {discovery.popularity_weight:.0%} of them by how well known they are "
+        "and the rest by her interests"
+    )
 
 
 def _value(value: Any) -> str:

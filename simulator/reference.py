@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import get_args
 
 from agents.choice import CHOICES
+from agents.churn import DEPARTURES
 from agents.cohorts import COHORTS
 from agents.drift import DRIFTS
+from agents.feedback import FEEDBACKS
 from agents.interests import INTERESTS
 from policies import POLICIES
 from policies.explore import EXPLORERS
@@ -29,6 +31,8 @@ PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "choices": (OneOf(CHOICES, "choice model"), dict(CHOICES)),
     "cohorts": (OneCohort(), dict(COHORTS)),
     "drifts": (OneOf(DRIFTS, "drift model"), dict(DRIFTS)),
+    "feedbacks": (OneOf(FEEDBACKS, "kind of feedback"), dict(FEEDBACKS)),
+    "departures": (OneOf(DEPARTURES, "reason to leave"), dict(DEPARTURES)),
 }
 GROUPS = (*PARTS, "measures", "sections")
 

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from pandas import DataFrame
+from torch import Tensor
 
 from policies import POLICIES
 from policies.base import Policy
+from policies.log import FeedbackLog
 from simulator.controls import CONTROLS, Control, Oracle, Organic
 from simulator.datasets import Dataset
 from simulator.files import moved_into_place
@@ -49,6 +52,8 @@ def write_run(
         _write_table(folder / "users.parquet", _users(done))
         _write_table(folder / "people.parquet", _people(done))
         _write_table(folder / "items.parquet", _items(done))
+        if (creators := _creators(done)) is not None:
+            _write_table(folder / "creators.parquet", creators)
         if (asked := language_table(done)) is not None:
             _write_table(folder / "language.parquet", asked)
         _write_text(folder / "topics.json", json.dumps(done[0].topic_names, ensure_ascii=False))
@@ -146,18 +151,36 @@ def _people(done: list[Played]) -> pa.Table:
 
 
 def _items(done: list[Played]) -> pa.Table:
-    return pa.concat_tables(
-        pa.table({
-            "arm": [p.arm] * len(p.takes),
-            "replicate": pa.array(np.full(len(p.takes), p.replicate, np.int32)),
-            "item": np.arange(len(p.takes)),
-            "title": pa.array(p.titles or [None] * len(p.takes), pa.string()),
-            "topic": p.main_topic,
-            "exposures": p.exposures,
-            "takes": p.takes,
+    """How often each item was shown and taken; with creators, of those that were there at some time."""
+
+    def table(p: Played) -> pa.Table:
+        items = np.arange(len(p.takes)) if p.supplied is None else p.supplied.items
+        new = {} if p.supplied is None else {"born": p.supplied.born[items], "creator": p.supplied.creator[items]}
+        return pa.table({
+            "arm": [p.arm] * len(items),
+            "replicate": pa.array(np.full(len(items), p.replicate, np.int32)),
+            "item": items,
+            "title": pa.array([p.titles[item] for item in items] if p.titles else [None] * len(items), pa.string()),
+            "topic": p.main_topic[items],
+            "exposures": p.exposures[items],
+            "takes": p.takes[items],
+            **new,
         })
-        for p in done
-    )
+
+    return pa.concat_tables(map(table, done))
+
+
+def _creators(done: list[Played]) -> pa.Table | None:
+    """What became of each creator; None: nobody publishes."""
+    tables = [
+        pa.table({
+            "arm": [p.arm] * len(p.supplied.creators["creator"]),
+            "replicate": pa.array(np.full(len(p.supplied.creators["creator"]), p.replicate, np.int32)),
+            **p.supplied.creators,
+        })
+        for p in done if p.supplied is not None
+    ]
+    return pa.concat_tables(tables) if tables else None
 
 
 def _write_log(folder: Path, arm: int, played: Played) -> None:
@@ -170,6 +193,7 @@ def _write_log(folder: Path, arm: int, played: Played) -> None:
     name = f"{arm}-" + "".join(c if c.isalnum() or c in "-_." else "_" for c in played.arm)
     taken = played.log.interactions()
     columns = {"user": taken.users.numpy(), "item": taken.items.numpy(), "round": taken.rounds.numpy()}
+    columns |= {signal: column.numpy() for signal, column in played.log.signals().items()}
     _write_table(folder / f"{name}.interactions.parquet", pa.table(columns))
     shown = [
         pa.table({
@@ -177,11 +201,21 @@ def _write_log(folder: Path, arm: int, played: Played) -> None:
             "user": users.numpy().repeat(slates.shape[1]),
             "position": np.tile(np.arange(slates.shape[1], dtype=np.int32), len(users)),
             "item": slates.numpy().ravel(),
+            **_skipped(played.log, round, users, slates),
         })
         for round, users, slates in played.log.slates
     ]
     if shown:
         _write_table(folder / f"{name}.impressions.parquet", pa.concat_tables(shown))
+
+
+def _skipped(log: FeedbackLog, round: int, users: Tensor, slates: Tensor) -> dict[str, np.ndarray]:
+    """Return which of the items shown were passed over, if users let the platform know."""
+    if not log.skips:
+        return {}
+    passed = [skips.users * log.n_items + skips.items for skips in log.skips if (skips.rounds[:1] == round).any()]
+    pairs = (users[:, None] * log.n_items + slates).flatten()
+    return {"skipped": torch.isin(pairs, torch.cat([pairs[:0], *passed])).numpy()}
 
 
 def _manifest(

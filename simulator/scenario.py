@@ -301,8 +301,8 @@ class ItemKeys(Section):
     """Mean number of topics of an item, if the mixture is equal: one, and a Poisson number more."""
 
     space: Space = "simplex"
-    """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel; values: items are mixtures,
-    interests are what each topic is worth to the user, any number."""
+    """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel; values: items are
+    mixtures, interests are what each topic is worth to the user, any number."""
 
     affinity: Literal["dot", "cosine"] = "dot"
     """What a user likes: dot, the share of her interests that an item meets, θ·z; cosine, θ·z / (‖θ‖ ‖z‖), for which an item of
@@ -500,6 +500,9 @@ class Scenario(Section):
             users = self.users.model_copy(update={"count": self.users.count or 1000})
             items = self.items.model_copy(update={"count": self.items.count or 500})
             vars(self).update(users=users, items=items)
+        if self.users.churn is not None and "focus" not in self.report.model_fields_set:
+            report = self.report.model_copy(update={"focus": (*self.report.focus, "users.present", "users.retained")})
+            vars(self).update(report=report)
         conflicts = list(_conflicts(self))
         if conflicts:
             raise wrong(*conflicts)
@@ -543,6 +546,8 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     if items.topic_skew and (items.space == "sphere" or items.mixture == "one_hot"):
         message = "is of mixtures that are drawn: not on the sphere, nor with `mixture: one_hot`"
         yield problem(f"{message} (got {items.topic_skew:g})", ("items", "topic_skew"))
+    if items.space == "sphere" and items.mixture == "equal":
+        yield problem("'equal' makes mixtures, and the sphere has directions", ("items", "mixture"))
     if items.space == "sphere" and items.topics % 2:
         yield problem(f"must be even on the sphere (got {items.topics})", ("items", "topics"))
     groups: list[tuple[UserKeys | CohortKeys, tuple[str | int, ...]]] = [(users, ("users",))]
@@ -578,8 +583,8 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
                 f"makes about {planned:,.0f} items: {items.creators} creators for {scenario.rounds + scenario.warmup} rounds; "
                 f"at most {MOST_PLANNED:,} fit", ("creators", "rate") if "rate" in creators.model_fields_set else ("creators",),
             )
-    sizes = divide(users.count, [cohort.share for cohort in users.cohorts]) if users.count and users.cohorts else []
-    for place, rows in enumerate(sizes):
+    parts = divide(users.count, [cohort.share for cohort in users.cohorts]) if users.count and users.cohorts else []
+    for place, rows in enumerate(parts):
         if rows.start == rows.stop:
             message = f"is nobody, of {users.count} users: give the cohort a larger share, or have more users"
             yield problem(message, ("users", "cohorts", place, "share"))

@@ -47,3 +47,6 @@ class TrainsOn(Section):
     def part_of(self, log: FeedbackLog) -> FeedbackLog:
         """Return what of the log is known to the policy."""
         return log if self.signal == TAKES else log.only(self.signal, 1.0 if self.at_least is None else self.at_least)
+
+
+EVERY_TAKE = TrainsOn()

@@ -18,12 +18,14 @@ TITLES = {
     "topics_at_end": ("Effective topics of interests", "topics"),
     "diet_topics": ("Effective topics of the diet", "topics"),
     "utility_per_round": ("Utility per user", "utility a round"),
+    "rounds_present": ("Time on the platform", "rounds"),
 }
 SEEN = {
     "drift": "how far interests moved from those at the start",
     "topics_at_end": "how many topics they spread over at the end",
     "diet_topics": "how many topics a person's diet of all rounds spread over",
     "utility_per_round": "what she got out of a round",
+    "rounds_present": "for how many rounds she stayed",
 }
 MOST_GROUPS = 12
 GAP = "utility.between_groups"

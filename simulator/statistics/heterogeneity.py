@@ -9,10 +9,10 @@ from scipy.special import entr, rel_entr
 from simulator.statistics.intervals import interval_table
 from simulator.statistics.paired import ROUNDING
 
-USER_OUTCOMES = ("drift", "topics_at_end", "diet_topics", "utility_per_round", "takes")
+USER_OUTCOMES = ("drift", "topics_at_end", "diet_topics", "utility_per_round", "takes", "rounds_present")
 """What is compared of a user, where a run has it. drift: JSD (base 2) of her interests from those at the start, Lin 1991;
 topics_at_end: exp of the entropy of her interests at the end, Hill 1973; diet_topics: the same of the topics of what she took;
-utility_per_round: what that was worth to her; takes: how many items."""
+utility_per_round: what that was worth to her; takes: how many items; rounds_present: for how long she stayed."""
 
 CLASSES = 10
 SMALLEST_CLASS = 2  # users; one has no spread

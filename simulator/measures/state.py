@@ -37,13 +37,23 @@ def bimodality(interests: Tensor) -> float | None:
     points give 1, a uniform axis 5/9, a normal one 1/3. None if all interests are equal: there is no axis.
     Pfister et al. (2013), without their small-sample correction (under 1 % from 500 users on).
     """
-    x = interests.double()
-    x = x - x.mean(0)
-    score = _first_component(x)
-    if score.square().mean() < torch.finfo(interests.dtype).eps ** 2:   # nothing but the rounding of θ
+    score = leaning(interests)
+    if score is None:
         return None
     score = score / score.square().mean().sqrt()
     return float((score.pow(3).mean().square() + 1) / score.pow(4).mean())
+
+
+def leaning(interests: Tensor) -> Tensor | None:
+    """Where each user stands on the axis that parts users most, their mean at 0; None if all interests are equal.
+
+    The score on the interests' first principal component; which end is positive means nothing. (N, T) → (N,) float64.
+    """
+    x = interests.double()
+    score = _first_component(x - x.mean(0))
+    if score.square().mean() < torch.finfo(interests.dtype).eps ** 2:   # nothing but the rounding of θ
+        return None
+    return score
 
 
 def _first_component(x: Tensor) -> Tensor:

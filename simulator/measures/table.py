@@ -13,6 +13,7 @@ from simulator.measures.creators import CREATORS
 from simulator.measures.escaping import ESCAPE
 from simulator.measures.fairness import FAIRNESS, NORMATIVE
 from simulator.measures.measure import COUNTED, PANEL, SLATE, THERE, Measure
+from simulator.measures.network import NETWORK
 from simulator.measures.observation import Observation, mean
 from simulator.measures.presence import PRESENCE
 from simulator.measures.response import FEEDBACK
@@ -480,5 +481,6 @@ MEASURES: dict[str, Measure] = {
         *ESCAPE,
         *FAIRNESS,
         *NORMATIVE,
+        *NETWORK,
     ]
 }

@@ -18,6 +18,11 @@ class Stream(Protocol):
 
 
 class Draws(Protocol):
-    """All draws of one round: `draws("choice")` is the stream of one decision."""
+    """All draws of one round: `draws("choice")` is the stream of one decision.
+
+    `draws.at(0)` are the same ones whatever the round: for what a user is born with.
+    """
 
     def __call__(self, decision: str) -> Stream: ...
+
+    def at(self, round: int) -> Draws: ...

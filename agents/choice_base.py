@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Annotated, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -19,12 +20,21 @@ Positive = Annotated[float, Interval(ge=1e-6, le=1e6)]
 Utility = Annotated[float, Interval(ge=-1e6, le=1e6)]       # far beyond any scale, and far from where float32 ends
 
 
+class Told(IntEnum):
+    """What users are told of the items on their menu, beyond that they are there."""
+
+    NOTHING = 0
+    QUALITY = 1                     # what is common to everybody's utility
+    UTILITY = 2                     # everything
+
+
 class Menu(NamedTuple):
     """What n users have before them: the slate, best first, then what they found by themselves."""
 
     items: Tensor                   # (n, c) int64 item ids
     offered: Tensor                 # (n, c) bool: False = nothing in this place
     slate_size: int                 # the first places are the slate's; the rest are the user's own finds
+    told: Tensor | None = None      # (n,) int64 of Told; None: nothing. Only models of users who do not know it ask
 
     def positions(self) -> Tensor:
         """Return the place (c,) of each column in the list it stands in: 0, 1, … in the slate, 0 for all finds."""
@@ -65,7 +75,7 @@ def true_utility(users: Users, items: Catalog, menu: Menu, considered: Tensor) -
     rows, places = considered.nonzero(as_tuple=True)
     ids = menu.items[rows, places]
     utility = torch.full(menu.items.shape, NEVER)
-    utility[rows, places] = affinity(items.taste(users.interests)[rows], items.appeal[ids]) + items.quality[ids]
+    utility[rows, places] = affinity(items.taste(users.interests, users.leanings)[rows], items.appeal[ids]) + items.quality[ids]
     return utility
 
 

@@ -12,6 +12,7 @@ from agents.chance import Draws
 from agents.choice import Choice, Menu
 from agents.drift_attraction import Assimilation, BiasedAssimilation, MereExposure, Repulsion
 from agents.drift_base import Drifted, DriftModel, no_trace
+from agents.drift_belief import GaussianBelief
 from agents.drift_feedback import ItemFeedback, Reinforcement
 from agents.drift_opinion import MemoryMean, OpinionAveraging
 from agents.drift_satiation import Boredom, Satiation
@@ -47,4 +48,5 @@ DRIFTS: dict[str, type[DriftModel]] = {
     "item_feedback": ItemFeedback,
     "satiation": Satiation,
     "boredom": Boredom,
+    "belief": GaussianBelief,
 }

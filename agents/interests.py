@@ -8,16 +8,19 @@ from typing import Annotated, ClassVar, NamedTuple, Protocol
 import numpy as np
 from annotated_types import Interval
 
-from agents.space import Space
+from agents.ring import correlated
+from agents.space import Space, commonness
 
 Positive = Annotated[float, Interval(ge=1e-6, le=1e6)]
 
 
 class Drawn(NamedTuple):
-    """Initial interests and the taste group that each user belongs to."""
+    """Initial interests and the taste group that each user belongs to; and what she believes, if she does not know them."""
 
     interests: np.ndarray           # (N, d) float64: rows of the space
     group: np.ndarray               # (N,) int64
+    expected: np.ndarray | None = None      # (N, d) float64: the mean of her belief about her interests
+    doubt: np.ndarray | None = None         # (N,) float64: its variance, the same for every topic
 
 
 class Interests(Protocol):
@@ -34,9 +37,9 @@ def _main_topic(interests: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Dirichlet:
-    """Everybody's interests are drawn alike: θ_u ~ Dirichlet(concentration · 1_T).
+    """Everybody's interests are drawn alike: θ_u ~ Dirichlet(concentration · 1_T), or around topics that differ in appeal.
 
-    A user's group is her main topic.
+    With a skew, the concentration of topic t is ∝ t^(−skew), its mean over topics the same. A user's group is her main topic.
 
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), section 3.1, without their common base measure.
     """
@@ -44,10 +47,13 @@ class Dirichlet:
     concentration: Positive = 0.15
     """Concentration per topic; small = few topics each, large = everybody likes everything."""
 
+    skew: Annotated[float, Interval(ge=0, le=10)] = 0.0
+    """Zipf exponent of how well liked the topics are on average, topic 1 the best; 0 = all alike."""
+
     spaces: ClassVar[tuple[Space, ...]] = ("simplex",)
 
     def draw(self, count: int, topics: int, seen: np.ndarray | None, rng: np.random.Generator) -> Drawn:
-        interests = rng.dirichlet(np.full(topics, self.concentration), count)
+        interests = rng.dirichlet(self.concentration * commonness(topics, self.skew), count)
         return Drawn(interests, _main_topic(interests))
 
 
@@ -119,6 +125,36 @@ class Uniform:
 
 
 @dataclass(frozen=True)
+class Correlated:
+    """What each item is worth is the more alike the nearer two items stand on a ring, and users know that, but not the worths.
+
+    Item j stands in place j of the ring; d_jk is the number of steps between two. A user expects μ̄_u ~ Normal(0,
+    prior_variance · 1), and what the items are worth to her is μ_u ~ Normal(μ̄_u, variance · ρ^d). The quality of the items
+    (`items.quality`), which is part of what they are worth to everybody, has the same correlation. Needs `items.mixture:
+    one_hot` and as many topics as items. A user's group is the item that is worth most to her.
+
+    Source: Aridor, Gonçalves & Sikdar 2020 (RecSys), "Deconstructing the filter bubble": idiosyncratic values v_in. Their
+    common values β v_n are the quality, of standard deviation β √variance.
+    """
+
+    correlation: Annotated[float, Interval(ge=0, lt=1)] = 0.5
+    """ρ: correlation of the worths of two neighbours; 0 = nothing is learnt of one item from another."""
+
+    variance: Positive = 1.0
+    """Variance of what an item is worth around what the user expects, in squared units of utility."""
+
+    prior_variance: Annotated[float, Interval(ge=0, le=1e6)] = 0.1
+    """Variance of what users expect, over users and items."""
+
+    spaces: ClassVar[tuple[Space, ...]] = ("values",)
+
+    def draw(self, count: int, topics: int, seen: np.ndarray | None, rng: np.random.Generator) -> Drawn:
+        expected = np.sqrt(self.prior_variance) * rng.standard_normal((count, topics))
+        values = expected + np.sqrt(self.variance) * correlated(rng.standard_normal((count, topics)), self.correlation)
+        return Drawn(values, _main_topic(values), expected, np.full(count, self.variance))
+
+
+@dataclass(frozen=True)
 class Data:
     """Interests are read off each user's real history: the posterior mean of a Dirichlet–multinomial.
 
@@ -146,5 +182,6 @@ INTERESTS: dict[str, type[Interests]] = {
     "communities": Communities,
     "sphere": Sphere,
     "uniform": Uniform,
+    "correlated": Correlated,
     "data": Data,
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,6 +45,12 @@ def unmix(shares: Tensor, space: Space) -> Tensor:
 def subjects(features: Tensor, space: Space) -> Tensor:
     """Return what items of these features are about, on the simplex: only on the sphere are items not mixtures already."""
     return mixture(features, space) if space == "sphere" else features
+
+
+def commonness(topics: int, skew: float) -> np.ndarray:
+    """Return how common each topic is, relative to the average (T,): that of rank r ∝ r^(−skew) (Zipf), the first topic first."""
+    weights = (1.0 + np.arange(topics)) ** -skew
+    return weights / weights.mean()
 
 
 def affinity(interests: Tensor, features: Tensor) -> Tensor:

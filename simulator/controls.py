@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from agents.catalog import Catalog
+from agents.choice import Told
 from agents.users import Users
 from policies.log import FeedbackLog
 from policies.ranking import rank
@@ -44,6 +45,27 @@ class Oracle(Control):
 
 
 @dataclass(frozen=True)
+class Informed(Control):
+    """Nobody is shown a slate; but users are told something of every item that they come across, and choose by themselves.
+
+    quality: what it is worth to everybody, so that only what it is worth to them beyond that is left to find out. utility: all
+    that it is worth to them, so that nothing is. For users who do not know it anyway (`choice: certainty_equivalent`).
+
+    Source: Aridor, Gonçalves & Sikdar 2020 (RecSys), "Deconstructing the filter bubble": their recommendation regime (quality)
+    and their oracle regime (utility).
+    """
+
+    of: Literal["quality", "utility"] = "quality"
+    """What users are told."""
+
+    sees_truth: ClassVar[bool] = True
+
+    @property
+    def tells(self) -> Told:
+        return {"quality": Told.QUALITY, "utility": Told.UTILITY}[self.of]
+
+
+@dataclass(frozen=True)
 class ABTest(Control):
     """Each user is served by one of two other arms of the scenario, for good, by chance: a platform's own experiment.
 
@@ -69,7 +91,7 @@ class ABTest(Control):
         return (draws.at(0)("ab_test").uniform(users) < self.share).long()
 
 
-CONTROLS: dict[str, type[Control]] = {"organic": Organic, "oracle": Oracle, "ab_test": ABTest}
+CONTROLS: dict[str, type[Control]] = {"organic": Organic, "oracle": Oracle, "informed": Informed, "ab_test": ABTest}
 
 
 def best_unseen(
@@ -79,7 +101,7 @@ def best_unseen(
 
     `bias` (M,) is added to the utilities; −∞ keeps an item out.
     """
-    taste = items.taste(users.interests)
+    taste = items.taste(users.interests, users.leanings)
     value = items.quality if bias is None else items.quality + F.pad(bias, (0, len(items) - len(bias)))
     if items.available is not None:
         value = value.masked_fill(~items.available, -torch.inf)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from agents.labels import NO_LABELS, Labels
+from agents.modalities import Modalities
 from agents.ring import Ring, correlated
 from agents.space import Space, subjects, unit
 
@@ -32,6 +33,7 @@ class Catalog:
     topic_names: Sequence[str] | None = None
     cosine: bool = False            # affinity is the cosine of interests and features, not their dot product
     labels: Labels = NO_LABELS      # what items carry beside their topics; no taste depends on it
+    modalities: Modalities | None = None    # blocks of features beside topics, in which users have tastes too; None: none
     born: Tensor | None = None      # (M,) int64: round in which it is published, if it is; None: all there from the beginning
     published: Tensor | None = None # (M,) bool: by now; the rows of what is not are zeros
     available: Tensor | None = None # (M,) bool: published and not gone: can be found and shown. None: everything always is
@@ -43,11 +45,23 @@ class Catalog:
     @cached_property
     def appeal(self) -> Tensor:
         """What a taste is multiplied with to give affinity (M, d): the features, of length 1 if affinity is the cosine."""
-        return unit(self.features) if self.cosine else self.features
+        topical = unit(self.features) if self.cosine else self.features
+        return topical if self.modalities is None else self._there(self.modalities.appeal(topical, self.features))
 
-    def taste(self, interests: Tensor) -> Tensor:
-        """Return what an appeal is multiplied with (n, d): the interests (n, d), of length 1 if affinity is the cosine."""
-        return unit(interests) if self.cosine else interests
+    def taste(self, interests: Tensor, leanings: Tensor | None = None) -> Tensor:
+        """Return what an appeal is multiplied with (n, d): the interests (n, d), of length 1 if affinity is the cosine.
+
+        In a world of several blocks of features, `leanings` is what is the users' own in their taste of the others.
+        """
+        topical = unit(interests) if self.cosine else interests
+        if self.modalities is None:
+            return topical
+        assert leanings is not None             # a world with blocks gives its users tastes in them
+        return self.modalities.taste(topical, interests, leanings)
+
+    def _there(self, rows: Tensor) -> Tensor:
+        """Zeros (M, …) for what is not published."""
+        return rows if self.published is None else rows * self.published[:, None]
 
     def publish(self, items: Tensor, features: Tensor, quality: Tensor) -> None:
         """Fill in the rows of `items` (n,): features (n, d) and quality (n,). Whoever holds the old tensors sees no change."""
@@ -98,6 +112,11 @@ def draw_catalog(
     )
 
 
-def similarity_features(catalog: Catalog) -> Tensor:
-    """Return the features scaled to length 1 (M, d), so that a dot product is the cosine s(i, j)."""
-    return unit(catalog.features)
+def similarity_features(catalog: Catalog, by_platforms: bool = False) -> Tensor:
+    """Return the features scaled to length 1 (M, d), so that a dot product is the cosine s(i, j).
+
+    Of several blocks, the mean of their cosines, weighted as users weigh them, or as platforms do, to whom some may be hidden.
+    """
+    if catalog.modalities is None:
+        return unit(catalog.features)
+    return catalog._there(catalog.modalities.compared(catalog.features, by_platforms))

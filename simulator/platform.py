@@ -64,8 +64,9 @@ class Platform(mesa.Agent):
         assert catalog.born is not None and catalog.published is not None and catalog.available is not None
         count = int((catalog.born <= round).sum())
         rows, published = slice(count), catalog.published[:count]
+        features = similarity_features(catalog, by_platforms=True)
         self.items = ItemData(
-            catalog.topics[rows], similarity_features(catalog, by_platforms=True)[rows], catalog.titles, catalog.available[rows],
+            catalog.topics[rows], features[rows], catalog.titles, catalog.available[rows],
             (round - catalog.born[rows]).where(published, 0), catalog.creator[rows].where(published, 0),
         )
         self.log.grow(count)

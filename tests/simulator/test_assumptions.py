@@ -210,7 +210,8 @@ def test_by_default_all_models_that_fit_and_three_intervals(small: Path):
     assert retrain == ("1", "2", "never")
     assert len(swapped.sweep.cells) == len(choice) * len(drift) * len(retrain)
     assert [each.world for each in swapped.left_out if "biased" in each.world] == ["drift biased_assimilation"]
-    assert "needs `items.space: sphere`" in swapped.left_out[0].reason
+    reasons = {each.world: each.reason for each in swapped.left_out}
+    assert "needs `items.space: sphere`" in reasons["drift biased_assimilation"]
     assert swapped.base.scenario.digest == scenario(small, "policies.popularity.retrain_every=2").digest
 
 

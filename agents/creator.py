@@ -26,6 +26,7 @@ class Creators:
 
     ids: Tensor                     # (C,) int64: what draws are keyed by
     style: Tensor                   # (C, d) float64, rows as items have them: what hers are like on average
+    origin: Tensor                  # (C, d) float64: her style before anything happened
     quality: Tensor                 # (C,) float64: of her items, in units of utility
     active: Tensor                  # (C,) bool: False = has given up for good
 

@@ -5,6 +5,7 @@ A catalogue that stands still has no need of this, and there it does nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from policies.base import Policy
 from policies.chance import Draws
+from policies.explanation import Explanation
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import rank
 
@@ -72,20 +74,43 @@ def rank_all(
     if policy.reads_features:
         policy.meet(items)
         return policy.rank(users, k, log, draws, bias)
-    knows = policy.knows()
-    past, real = log.of_first(len(knows)), items.features.any(1)
-    known, unknown = (knows & real[: len(knows)]).nonzero()[:, 0], real.index_fill(0, knows.nonzero()[:, 0], False)
-    stand = stand_ins(unknown.nonzero()[:, 0], known, items.features)
+    stand = _stand_ins_of(policy, items)
+    size = len(policy.popularity_)                      # of the catalogue that it was trained on
+    past = log.of_first(size)
     popularity = policy.popularity_ / policy.popularity_.max().clamp(min=1)
 
     def score(block: Tensor) -> Tensor:
         scores = torch.zeros(len(block), len(items))
-        scores[:, : len(knows)] = policy.score(block, past)
-        scores[policy.unknown(block, past), : len(knows)] = popularity
+        scores[:, :size] = policy.score(block, past)
+        scores[policy.unknown(block, past), :size] = popularity
         scores[:, stand.items] = stand.scores(scores)
         return scores
 
     return rank(score, users, k, log, bias)
+
+
+def explain_all(policy: Policy, user: int, asked: Tensor, log: FeedbackLog, items: ItemData) -> Explanation:
+    """Like `policy.explain`, of items `asked` (k,) that it may not know: they have the mean of the reasons of those that stand in."""
+    if items.available is None or policy.reads_features:
+        return policy.explain(user, asked, log)
+    stand, past = _stand_ins_of(policy, items), log.of_first(len(policy.popularity_))
+    place = torch.full((len(items),), -1).index_copy(0, stand.items, torch.arange(len(stand.items)))[asked]
+    new = place >= 0
+    found, row = torch.cat([asked[~new], stand.neighbours[place[new]].flatten()]).unique(return_inverse=True)
+    why = policy.explain(user, found, past)
+    parts, rest = torch.zeros(len(asked), len(why.ids)), torch.zeros(len(asked))
+    old = int((~new).sum())
+    weights, near = stand.weights[place[new]], row[old:].view(-1, stand.neighbours.shape[1])
+    parts[~new], rest[~new] = why.parts[row[:old]], why.rest[row[:old]]
+    parts[new], rest[new] = (weights[..., None] * why.parts[near]).sum(1), (weights * why.rest[near]).sum(1)
+    return replace(why, parts=parts, rest=rest)
+
+
+def _stand_ins_of(policy: Policy, items: ItemData) -> Stand:
+    """Return which of the items that it was trained on stand for those that it does not know; gaps are neither."""
+    knows, real = policy.knows(), items.features.any(1)
+    known = (knows & real[: len(knows)]).nonzero()[:, 0]
+    return stand_ins(real.index_fill(0, known, False).nonzero()[:, 0], known, items.features)
 
 
 def up_to(n_items: int, column: Tensor) -> Tensor:

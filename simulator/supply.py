@@ -10,10 +10,11 @@ from torch import Tensor
 
 from agents.catalog import Catalog
 from agents.creator import Craft, Creators
-from agents.space import unit
+from agents.space import mixture, unit
 from agents.supply import Plan, Shelf, draw_plan
 from simulator.creator_keys import CreatorKeys
 from simulator.draws import Draws
+from simulator.measures.divergence import entropy
 from simulator.scenario import Scenario
 
 
@@ -24,6 +25,41 @@ class Supply:
     creators: Creators
     craft: Craft
     shelf: Shelf
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """What became of the supply side in one run."""
+
+    items: np.ndarray               # (m,) int64 ids of the items that were there at some time from round 1 on
+    born: np.ndarray                # (M,) int64 rounds
+    creator: np.ndarray             # (M,) int64
+    creators: dict[str, np.ndarray] # columns of the table of creators, (C,) each
+
+
+def supplied(supply: Supply, exposures: Tensor, takes: Tensor) -> Supplied:
+    """Sum a run up, of whose items (M,) each was shown and taken so often from round 1 on."""
+    catalog, creators = supply.shelf.catalog, supply.creators
+    assert catalog.born is not None and catalog.published is not None
+    there = catalog.published.clone()
+    if supply.shelf.lifetime is not None:
+        there &= catalog.born + supply.shelf.lifetime > 1
+
+    def in_total(column: Tensor) -> np.ndarray:
+        return torch.bincount(catalog.creator, column.double(), minlength=len(creators)).long().numpy()
+
+    def topics(style: Tensor) -> np.ndarray:
+        return entropy(mixture(style, catalog.space) if catalog.space == "sphere" else style).exp().numpy()
+
+    return Supplied(there.nonzero()[:, 0].numpy(), catalog.born.numpy(), catalog.creator.numpy(), {
+        "creator": creators.ids.numpy(),
+        "active": creators.active.numpy(),
+        "topics_at_start": topics(creators.origin),
+        "topics_at_end": topics(creators.style),
+        "items": in_total(there),
+        "exposures": in_total(exposures),
+        "takes": in_total(takes),
+    })
 
 
 def grown(scenario: Scenario, initial: Catalog, draws: Draws) -> tuple[Catalog, Supply]:
@@ -62,7 +98,7 @@ def _creators(scenario: Scenario, keys: CreatorKeys, draws: Draws, d: int) -> Cr
     else:
         style = torch.from_numpy(rng.dirichlet(np.full(d, keys.concentration), count))
     quality = torch.from_numpy(draws("quality of creators").numpy().normal(0.0, keys.quality, count))
-    return Creators(torch.arange(count), style, quality, torch.ones(count, dtype=torch.bool))
+    return Creators(torch.arange(count), style, style.clone(), quality, torch.ones(count, dtype=torch.bool))
 
 
 def _born_before(count: int, warmup: int, lifetime: int | None, draws: Draws) -> Tensor:

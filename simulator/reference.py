@@ -18,6 +18,7 @@ from simulator.arms import OneArm
 from simulator.controls import CONTROLS
 from simulator.docs import PartDoc, document
 from simulator.faults import did_you_mean
+from simulator.events import EVENTS, OneEvent
 from simulator.measures import DERIVED, MEASURES
 from simulator.parts import OneOf, Section
 from simulator.scenario import OneCohort, Scenario
@@ -31,6 +32,7 @@ PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "choices": (OneOf(CHOICES, "choice model"), dict(CHOICES)),
     "cohorts": (OneCohort(), dict(COHORTS)),
     "drifts": (OneOf(DRIFTS, "drift model"), dict(DRIFTS)),
+    "events": (OneEvent(), dict(EVENTS)),
     "feedbacks": (OneOf(FEEDBACKS, "kind of feedback"), dict(FEEDBACKS)),
     "departures": (OneOf(DEPARTURES, "reason to leave"), dict(DEPARTURES)),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from agents.catalog import draw_catalog, similarity_features
-from agents.interests import INTERESTS, Communities, Data, Dirichlet, Sphere
-from agents.space import affinity, mixture, unit
+from agents.interests import INTERESTS, Communities, Data, Dirichlet, Sphere, Uniform
+from agents.space import affinity, mixture, subjects, unit
 from agents.users import trait
 
 ALPHA = 1e-4                        # seeds are fixed: a test that passes once passes always
@@ -33,6 +35,15 @@ def test_mixture_by_hand():
 def test_mixture_of_the_simplex_is_itself():
     theta = torch.tensor([[0.2, 0.8], [1.0, 0.0], [0.5, 0.5]])
     assert mixture(theta, "simplex") is theta
+
+
+def test_the_mixture_of_values_is_their_softmax_and_items_of_values_are_mixtures():
+    mu = torch.tensor([[0.0, math.log(3.0)], [-5.0, -5.0]])
+    np.testing.assert_allclose(mixture(mu, "values"), [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)
+    z = torch.tensor([[0.2, 0.8]])
+    assert subjects(z, "values") is z
+    assert subjects(z, "simplex") is z
+    assert torch.equal(subjects(torch.tensor([[0.6, -0.8]]), "sphere"), mixture(torch.tensor([[0.6, -0.8]]), "sphere"))
 
 
 @settings(max_examples=50, deadline=None)
@@ -86,6 +97,21 @@ def test_catalog_on_the_sphere():
     assert (items.quality == 0).all()
 
 
+@pytest.mark.parametrize("space", ["simplex", "values"])
+def test_one_hot_items_are_of_one_topic_each_dealt_in_turn(space):
+    catalog = draw_catalog(7, 3, 0.1, space, 0.2, 1.0, 5, rng(), mixed="one_hot")
+    assert catalog.features.tolist() == torch.eye(3)[[0, 1, 2, 0, 1, 2, 0]].tolist()
+    assert torch.equal(catalog.topics, catalog.features)
+    own = draw_catalog(7, 7, 0.1, space, 0.2, 1.0, 5, rng(), mixed="one_hot")
+    assert torch.equal(own.features, torch.eye(7))                      # every item is a topic of its own
+
+
+def test_one_hot_items_on_the_sphere_are_the_signed_axes():
+    catalog = draw_catalog(5, 4, 0.1, "sphere", 0.2, 1.0, 5, rng(), mixed="one_hot")
+    assert catalog.features.tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1], [1, 0]]
+    assert torch.equal(catalog.topics, torch.eye(4)[[0, 1, 2, 3, 0]])
+
+
 @pytest.mark.parametrize("skew", [0.0, 1.0, 1.7])
 def test_salience_is_zipfs_law_in_random_order(skew):
     items = draw_catalog(300, 5, 0.1, "simplex", 0.1, skew, 3, rng())
@@ -112,7 +138,7 @@ COUNT = 5000
 
 
 def test_dirichlet_interests():
-    theta, group = Dirichlet(concentration=0.3).draw(COUNT, 6, None, rng())
+    theta, group = Dirichlet(concentration=0.3).draw(COUNT, 6, None, rng())[:2]
     expected = stats.dirichlet(np.full(6, 0.3))
     np.testing.assert_allclose(theta.mean(0), expected.mean(), atol=4 * (expected.var()[0] / COUNT) ** 0.5)
     np.testing.assert_allclose(theta.var(0), expected.var(), rtol=0.06)
@@ -123,7 +149,7 @@ def test_dirichlet_interests():
 @pytest.mark.parametrize("skew", [0.5, 1.0])
 def test_communities_have_their_sizes_and_their_centres(skew):
     communities, concentration = 3, 40.0
-    theta, group = Communities(communities, concentration, skew).draw(COUNT, 6, None, rng(4))
+    theta, group = Communities(communities, concentration, skew).draw(COUNT, 6, None, rng(4))[:2]
     sizes = skew ** np.arange(communities)
     assert stats.chisquare(np.bincount(group, minlength=communities), sizes / sizes.sum() * COUNT).pvalue > ALPHA
     np.testing.assert_allclose(theta.sum(1), 1, rtol=1e-12)
@@ -140,7 +166,7 @@ def test_communities_have_their_sizes_and_their_centres(skew):
 
 def test_communities_knobs():
     def spread(**knobs):
-        theta, group = Communities(**knobs).draw(COUNT, 6, None, rng(4))
+        theta, group = Communities(**knobs).draw(COUNT, 6, None, rng(4))[:2]
         within = np.mean([theta[group == c].var(0).sum() for c in np.unique(group)])
         return within, np.bincount(group).max(), len(np.unique(group))
 
@@ -152,7 +178,7 @@ def test_communities_knobs():
 
 
 def test_sphere_interests():
-    p, group = Sphere().draw(COUNT, 6, None, rng())
+    p, group = Sphere().draw(COUNT, 6, None, rng())[:2]
     assert p.shape == (COUNT, 3)
     np.testing.assert_allclose(np.linalg.norm(p, axis=1), 1, rtol=1e-12)
     for axis in p.T:
@@ -162,10 +188,18 @@ def test_sphere_interests():
     assert stats.chisquare(np.bincount(group, minlength=6)).pvalue > ALPHA
 
 
+def test_uniform_interests():
+    drawn = Uniform(half_width=0.5).draw(3000, 4, None, rng())
+    assert stats.kstest(drawn.interests.ravel(), "uniform", (-0.5, 1)).pvalue > ALPHA
+    assert np.array_equal(drawn.group, drawn.interests.argmax(1))
+    wide = Uniform(half_width=2.0).draw(3000, 4, None, rng())
+    np.testing.assert_allclose(wide.interests, 4 * drawn.interests, rtol=1e-12)
+
+
 def test_data_interests_by_hand():
     seen = np.array([[3.0, 1.0, 0.0], [0.0, 0.0, 2.0], [0.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
     # 8 interactions, of which half are on topic 0, and a quarter on each of the others.
-    theta, group = Data(prior=4.0).draw(4, 3, seen, rng())
+    theta, group = Data(prior=4.0).draw(4, 3, seen, rng())[:2]
     expected = [[5 / 8, 2 / 8, 1 / 8], [2 / 6, 1 / 6, 3 / 6], [0.5, 0.25, 0.25], [3 / 6, 2 / 6, 1 / 6]]
     np.testing.assert_allclose(theta, expected)
     assert group.tolist() == [0, 2, 0, 0]

@@ -11,7 +11,7 @@ from scipy import stats
 from torch import Tensor
 
 from agents.catalog import Catalog
-from agents.choice import Choice, Menu
+from agents.choice import CHOICES, Choice, ChoiceModel, Menu
 from agents.drift import DriftModel
 from agents.space import Space, subjects
 from agents.users import Users
@@ -69,6 +69,16 @@ def make_menu() -> Callable[..., Menu]:
         return Menu(items, offered, len(slate))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def eager() -> Callable[[str], ChoiceModel]:
+    """A choice model of each kind that takes something whenever there is something."""
+    keys: dict[str, dict[str, float]] = {
+        "satisficing": {"aspiration": -99.0, "outside_utility": -99.0}, "bounded_confidence": {"latitude": 1e6},
+        "like_minded": {"bias": 0.0}, "biased_acceptance": {}, "certainty_equivalent": {},
+    }
+    return lambda kind: CHOICES[kind](**keys.get(kind, {"outside_utility": -99.0}))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from simulator.report.abtest import ab_tests
 from simulator.report.affected import who_is_affected
 from simulator.report.attribution import attribution, attribution_bars
 from simulator.report.concentration import item_concentration
+from simulator.report.events import event_effects
 from simulator.report.evidence import Evidence, weigh
 from simulator.report.html import page
 from simulator.report.language import place_in_list
@@ -64,6 +65,7 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
     return {
         "trajectories": focus_trajectories(evidence, look),
         "differences": difference_curves(evidence, look),
+        "events": event_effects(evidence, look),
         "phase": phase_plot(evidence, look),
         "attribution": attribution_bars(evidence, look, attribution(evidence)),
         "tradeoff": diversity_against_utility(evidence, look),

@@ -26,6 +26,7 @@ from simulator.statistics.multiplicity import holm
 from simulator.statistics.paired import paired_differences, paired_effects
 from simulator.statistics.pareto import Dominated, Front, dominated, pareto_front
 from simulator.statistics.precision import enough, replicates_needed, standard_error
+from simulator.statistics.recovery import LEFT, recovery_times
 from simulator.statistics.windows import end_rounds, end_values, horizon, longest_replicates
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "EFFECT",
     "ENOUGH_TO_RESAMPLE",
     "ESTIMATE",
+    "LEFT",
     "PARTS",
     "RESAMPLES",
     "TOTAL",
@@ -64,6 +66,7 @@ __all__ = [
     "paired_differences",
     "paired_effects",
     "pareto_front",
+    "recovery_times",
     "replicates_needed",
     "standard_error",
     "t_interval",

@@ -7,24 +7,13 @@ yardstick is the choice model against itself with other draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
 MODEL, PARAMETRIC, AGAIN = "model", "parametric", "again"
 _COLUMNS = {MODEL: "taken", PARAMETRIC: "parametric", AGAIN: "again"}
-FALLEN_BACK = ("refused", "unreadable", "off_list", "failed", "over_budget", "not_asked")
-
-
-def outcome_shares(asked: pd.DataFrame) -> pd.DataFrame:
-    """Share of each outcome among the questions: columns arm, replicate, outcome, value; and `questions`, their number."""
-    rows = []
-    for (arm, replicate), group in asked.groupby(["arm", "replicate"], sort=False):
-        counts = group["outcome"].value_counts()
-        rows.append((arm, replicate, "questions", float(len(group))))
-        rows += [(arm, replicate, name, counts.get(name, 0) / len(group)) for name in ("taken", *FALLEN_BACK)]
-    return pd.DataFrame(rows, columns=["arm", "replicate", "outcome", "value"])
 
 
 def validity(asked: pd.DataFrame, topic_of: Callable[[str, int], Mapping[int, int]]) -> pd.DataFrame:
@@ -93,7 +82,7 @@ def take_rates(asked: pd.DataFrame) -> pd.DataFrame:
     """
     answered = asked[asked["outcome"] == "taken"]
     longest = int(answered["shown"].max()) if len(answered) else 0
-    listed = _at_least(answered["shown"], longest)
+    listed = [int((answered["shown"] > place).sum()) for place in range(longest)]
     rows: list[tuple[int, str, int, int, float]] = []
     for source, column in ((MODEL, "places"), (PARAMETRIC, "parametric_places")):
         taken = np.zeros(longest, dtype=int)
@@ -101,10 +90,5 @@ def take_rates(asked: pd.DataFrame) -> pd.DataFrame:
             for place in places:
                 if place < shown:
                     taken[place] += 1
-        rows += [(place + 1, source, int(n), int(t), t / n) for place, (n, t) in enumerate(zip(listed, taken, strict=True))]
+        rows += [(place + 1, source, n, int(taken[place]), taken[place] / n) for place, n in enumerate(listed)]
     return pd.DataFrame(rows, columns=["place", "source", "listed", "taken", "rate"])
-
-
-def _at_least(sizes: Sequence[int] | pd.Series, longest: int) -> Iterator[int]:
-    held = np.asarray(sizes)
-    return (int((held > place).sum()) for place in range(longest))

@@ -37,6 +37,7 @@ from simulator.statistics import (
     outcomes_of,
     paired_differences,
     paired_effects,
+    recovery_times,
     replicates_needed,
     standard_error,
     t_interval,
@@ -560,3 +561,18 @@ def test_the_interval_of_no_effect_covers_zero_in_95_percent():
     print({measure: count / repetitions for measure, count in held.items()})  # noqa: T201
     for measure, count in held.items():
         assert 0.92 <= count / repetitions <= 0.98, measure
+
+
+def test_recovery_is_when_the_difference_stays_small_after_the_event():
+    def course(replicate: int, values: list[float]) -> pd.DataFrame:
+        return pd.DataFrame({"replicate": replicate, "round": range(1, len(values) + 1), "measure": "m", "value": values})
+
+    apart = pd.concat([
+        course(0, [9, 0, 5, -10, 2, 0.5, 1.5, 1.0, 0.2]),       # an event in rounds 3 and 4; small in 6, to stay from 8 on
+        course(1, [0, 0, 4, 0.3, 0, 0, 0, 0, 0]),               # gone before it was over
+        course(2, [0, 0, 1, 1, 1, 1, 1, 1, 1]),                 # never gone
+        course(3, [5, 0, 0, 0, 0, 0, 0, 0, 0]),                 # nothing since it began
+    ])  # fmt: skip
+    found = recovery_times(apart, at=3, after=5).set_index("replicate")
+    assert found["peak"].to_dict() == {0: -10, 1: 4, 2: 1}
+    assert found["rounds"].fillna(-1).to_dict() == {0: 3, 1: 0, 2: -1}

@@ -121,8 +121,8 @@ def _met(discovery: DiscoveryKeys) -> str:
     if discovery.awareness == "all":
         return "every item by herself"
     return (
-        f"{count(discovery.awareness, 'item')} by herself, {discovery.popularity_weight:.0%} of them by how well known they are "
-        "and the rest by her interests"
+        f"{count(discovery.awareness, 'item')} by herself, {discovery.popularity_weight:.0%} of them by how well known they "
+        "are and the rest by her interests"
     )
 
 

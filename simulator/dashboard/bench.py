@@ -93,7 +93,7 @@ def _learns_about_users(arm: Arm) -> bool:
     return isinstance(arm.policy, Policy) and arm.policy.trains and not isinstance(arm.policy, Popularity)
 
 
-def _size(scenario: Scenario) -> tuple[int | None, ...]:
+def _size(scenario: Scenario) -> tuple[int | str | None, ...]:
     """What of the data a scenario takes, and what it needs of it, which loading checks; without data, nothing."""
     if scenario.data is None:
         return ()

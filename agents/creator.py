@@ -72,8 +72,8 @@ class Steady:
 class Adaptive:
     """Creators make more of what found an audience: styles move toward those of their own items that did.
 
-    c ← normalise(c + rate · Σ_j (n_j / N) z_j) over the creator's own items j, taken or shown n_j times this round, N the number
-    of users. Of a mixture no topic falls below 1e-4, and it sums to 1; a direction has length 1.
+    c ← normalise(c + rate · Σ_j (n_j / N) z_j) over the creator's own items j, taken or shown n_j times this round, N the
+    number of users. Of a mixture no topic falls below 1e-4, and it sums to 1; a direction has length 1.
 
     Source: Lucherini, Sun, Winecoff & Narayanan 2021, "T-RECS", content creators of its replication code, where a style moves
     by 0.0005 for each take with 100 users: rate 0.05 here.

@@ -105,4 +105,5 @@ def best_unseen(
     value = items.quality if bias is None else items.quality + F.pad(bias, (0, len(items) - len(bias)))
     if items.available is not None:
         value = value.masked_fill(~items.available, -torch.inf)
-    return rank(lambda block: taste[block] @ items.appeal.T, rows, k, log, bias=value)
+    there = slice(log.n_items)                  # where the catalogue grows, the rest has not been published
+    return rank(lambda block: taste[block] @ items.appeal[there].T, rows, k, log, bias=value[there])

@@ -50,8 +50,8 @@ class CreatorKeys(Section):
     """poisson: at random; regular: evenly spaced, exactly one a round for a rate of 1."""
 
     concentration: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.1
-    """Dirichlet concentration per topic of a creator's style, small = of one topic, large = of all. Her items are mixtures around
-    it, as narrow as `items.concentration` says. Not on the sphere, where styles are any direction."""
+    """Dirichlet concentration per topic of a creator's style, small = of one topic, large = of all. Her items are mixtures
+    around it, as narrow as `items.concentration` says. Not on the sphere, where styles are any direction."""
 
     spread: Annotated[float, Interval(ge=0, le=1000)] = 0.5
     """Length of the random part of an item's direction relative to its creator's, on the sphere; 0 = all hers are alike."""

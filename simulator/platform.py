@@ -57,11 +57,13 @@ class Platform(mesa.Agent):
     def stock(self, round: int) -> None:
         """Take in the catalogue as it is in this round: what has been planned and not been published, nobody here hears of.
 
-        Rows come in the order of publication, so what there is are the first ones; but for the gaps that creators leave who have
-        given up, which are rows of zeros by nobody.
+        Rows come in the order of publication, so what there is are the first ones; but for the gaps that creators leave who
+        have given up, which are rows of zeros by nobody.
         """
         catalog = self.model.catalog
-        assert catalog.born is not None and catalog.published is not None and catalog.available is not None
+        assert catalog.born is not None     # the catalogue of a world with creators
+        assert catalog.published is not None
+        assert catalog.available is not None
         count = int((catalog.born <= round).sum())
         rows, published = slice(count), catalog.published[:count]
         features = similarity_features(catalog, by_platforms=True)

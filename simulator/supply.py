@@ -40,7 +40,8 @@ class Supplied:
 def supplied(supply: Supply, exposures: Tensor, takes: Tensor) -> Supplied:
     """Sum a run up, of whose items (M,) each was shown and taken so often from round 1 on."""
     catalog, creators = supply.shelf.catalog, supply.creators
-    assert catalog.born is not None and catalog.published is not None
+    assert catalog.born is not None         # the catalogue of a world with creators
+    assert catalog.published is not None
     there = catalog.published.clone()
     if supply.shelf.lifetime is not None:
         there &= catalog.born + supply.shelf.lifetime > 1
@@ -68,7 +69,8 @@ def grown(scenario: Scenario, initial: Catalog, draws: Draws) -> tuple[Catalog, 
     The initial items are there, made by their creators; the rows of all others are zeros as yet.
     """
     keys, items = scenario.creators, scenario.items
-    assert keys is not None and items.count is not None
+    assert keys is not None                 # a world with creators
+    assert items.count is not None
     first, rounds = len(initial), range(1 - scenario.warmup, scenario.rounds + 1)
     plan = draw_plan(items.creators, rounds, keys.rate, keys.rhythm, draws)
     total = first + len(plan.born)

@@ -105,8 +105,8 @@ CREATORS = [
     ),
     Measure(
         "creators.exposure_of_active", "Exposure of active creators", "share of exposure", "0 … 1", 0, 1, 0,
-        "What was shown in the window: share of exposure that fell on items of creators who have not given up. Low: slates live "
-        "on the works of those who are gone.",
+        "What was shown in the window: share of exposure that fell on items of creators who have not given up. Low: slates "
+        "live on the works of those who are gone.",
         "—",
         with_creators(share_of_active),
     ),

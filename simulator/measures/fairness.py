@@ -126,8 +126,11 @@ FAIRNESS = [
 
 def against_the_pool(labels: Callable[[Observation], Tensor | None]) -> Callable[[Observation], float | None]:
     def value(o: Observation) -> float | None:
-        indicators = labels(o)
-        return None if indicators is None or o.no_slates else mean(normative.radio_pool(indicators, o.slates))
+        indicators, stock = labels(o), o.round.stock
+        if indicators is None or o.no_slates:
+            return None
+        pool = indicators if stock is None else indicators[stock.available]
+        return mean(normative.radio_pool(indicators, o.slates, pool.mean(0)))
 
     return value
 
@@ -135,7 +138,7 @@ def against_the_pool(labels: Callable[[Observation], Tensor | None]) -> Callable
 def radio(name: str, label: str, what: str, labels: Callable[[Observation], Tensor | None]) -> Measure:
     return Measure(
         f"exposure.radio_{name}", f"RADio {label}", "√JSD", "0 … 1", 0, 1, 1,
-        f"Divergence of {what}, places weighted 1/r, from that of the whole catalogue: √JSD, base 2, smoothing 0.001. 0: the "
+        f"Divergence of {what}, places weighted 1/r, from that of all that there is: √JSD, base 2, smoothing 0.001. 0: the "
         "slate mirrors the catalogue; short slates never do, so compare arms." + SLATE,
         "Vrijenhoek et al. 2022",
         against_the_pool(labels),

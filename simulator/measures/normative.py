@@ -1,7 +1,7 @@
 """Normative diversity: does what is shown mirror what there is, in the labels that items carry.
 
-RADio compares a slate with the pool of items that it could have been made of, here the catalogue: places of the slate are
-weighted 1/r, items of the pool alike, and the divergence is √JSD (`lists.radio_divergence`). 0 = the slate mirrors the pool.
+RADio compares a slate with the pool of items that it could have been made of, here all that is available: places of the slate
+are weighted 1/r, items of the pool alike, and the divergence is √JSD (`lists.radio_divergence`). 0 = the slate mirrors the pool.
 A slate of k items is never quite like a large pool, so a random slate is not at 0: compare arms. Vrijenhoek et al. (2022).
 """
 
@@ -29,11 +29,11 @@ def classes(label: Tensor) -> Tensor:
     return one_hot(label.long()).double()
 
 
-def radio_pool(indicators: Tensor, slates: Tensor) -> Tensor:
-    """Divergence of each slate's labels, weighted by rank, from those of the pool. (M, V) 0/1, (n, k) → (n,), 0 … 1.
+def radio_pool(indicators: Tensor, slates: Tensor, pool: Tensor) -> Tensor:
+    """Divergence of each slate's labels, weighted by rank, from those of the pool. (M, V) 0/1, (n, k), (V,) → (n,), 0 … 1.
 
     Representation, for viewpoints; activation, for classes of |activation|; alternative voices, for minority and majority.
     """
     weights = rank_weights(slates.shape[1]).expand(slates.shape).contiguous()
     shown = embedding_bag(slates, indicators, per_sample_weights=weights, mode="sum")
-    return radio_divergence(shown, indicators.mean(0).expand_as(shown))
+    return radio_divergence(shown, pool.expand_as(shown))

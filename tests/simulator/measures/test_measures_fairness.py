@@ -1,6 +1,7 @@
 """Fairness and normative diversity: by hand, against scipy, and which way each number goes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.measures import Recorder, equity, groups, normative, usefulness
-from simulator.rounds import Round, World
+from simulator.rounds import Round, Stock, World
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -103,7 +104,8 @@ def root_jsd(p: np.ndarray, q: np.ndarray) -> float:
 def test_alternative_voices_by_hand() -> None:
     """Pool: a quarter minority. Slate: minority first of two, so 2/3 of it."""
     minority = torch.tensor([True, False, False, False])
-    value = normative.radio_pool(normative.classes(minority), torch.tensor([[0, 1], [1, 0], [1, 2]]))
+    voices = normative.classes(minority)
+    value = normative.radio_pool(voices, torch.tensor([[0, 1], [1, 0], [1, 2]]), voices.mean(0))
     expected = [root_jsd(np.array([1 - p, p]), np.array([3 / 4, 1 / 4])) for p in (2 / 3, 1 / 3, 0)]
     assert value.tolist() == pytest.approx(expected, abs=1e-9)
 
@@ -113,7 +115,8 @@ def test_activation_is_sorted_by_strength_whatever_its_sign() -> None:
     assert normative.stirred(activation).argmax(1).tolist() == [0, 1, 1, 3, 4]
     assert torch.equal(normative.stirred(activation), normative.stirred(-activation))
     assert normative.stirred(torch.full((3,), -0.4)).argmax(1).tolist() == [0, 0, 0]    # all alike: one class, no divergence
-    assert normative.radio_pool(normative.stirred(torch.full((3,), 0.4)), torch.tensor([[2, 1]])).tolist() == [0]
+    alike = normative.stirred(torch.full((3,), 0.4))
+    assert normative.radio_pool(alike, torch.tensor([[2, 1]]), alike.mean(0)).tolist() == [0]
 
 
 @settings(max_examples=40)
@@ -124,9 +127,9 @@ def test_representation_equals_scipy(seed: int, k: int, views: int) -> None:
     slates = np.stack([rng.permutation(len(view))[:k] for _ in range(4)])
     weights = (1 / np.arange(1, k + 1)) / (1 / np.arange(1, k + 1)).sum()
     pool = np.bincount(view, minlength=views) / len(view)
-    value = normative.radio_pool(normative.classes(torch.from_numpy(view)), torch.from_numpy(slates))
+    value = normative.radio_pool(normative.classes(torch.from_numpy(view)), torch.from_numpy(slates), torch.from_numpy(pool))
     for slate, x in zip(slates, value.tolist(), strict=True):
-        assert x == pytest.approx(root_jsd(np.bincount(view[slate], weights, minlength=views), pool), abs=1e-9)
+        assert x == pytest.approx(root_jsd(np.bincount(view[slate], weights, minlength=views), pool), abs=1e-7)
 
 
 # The recorder
@@ -172,6 +175,22 @@ def test_showing_what_is_merited_is_fair_and_showing_one_creator_is_not(make_wor
     fair, one = (values(world, one_round(world, s, best)) for s in (best, of_one))
     assert fair["exposure.provider_inequity"] < 0.1 < 0.5 < one["exposure.provider_inequity"]
     assert fair["exposure.expected_exposure_loss"] < 0.02 < 0.1 < one["exposure.expected_exposure_loss"]
+
+
+def test_the_pool_is_what_is_available_and_the_absent_are_in_no_group(make_world) -> None:
+    world = make_world()
+    n = len(world.interests)
+    slate = world.minority.nonzero()[:6, 0].expand(n, -1)
+    everywhere = one_round(world, slate, slate)
+    minority_alone = Stock(world.minority, world.topics, world.features, torch.eye(6, 5), torch.ones(6, dtype=torch.bool))
+    name = "exposure.radio_alternative_voices"
+    assert values(world, everywhere)[name] > 0.5
+    assert values(world, replace(everywhere, stock=minority_alone))[name] == pytest.approx(0, abs=1e-6)
+    gains = torch.zeros(n, 6).index_fill(0, (world.group == 1).nonzero()[:, 0], 1.0)
+    uneven = replace(everywhere, utility=gains)
+    assert values(world, uneven)["utility.between_groups"] == 6
+    assert "utility.between_groups" not in values(world, replace(uneven, present=world.group == 1))
+    assert values(world, replace(uneven, present=world.group != 1))["utility.between_groups"] == 0
 
 
 def test_what_a_world_lacks_has_no_value(make_world) -> None:

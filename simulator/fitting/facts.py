@@ -57,7 +57,7 @@ def diversity(sample: Sample) -> np.ndarray:
 
 
 def narrowing(sample: Sample) -> np.ndarray:
-    """Return how far each user's entropy moved: H of `depth` takes of the last third of her history − H of so many of the first.
+    """Return how far each user's entropy moved: H of `depth` takes of the last third of her history − that of the first third.
 
     Only of users with three times `depth` takes or more; empty if there are none.
     """

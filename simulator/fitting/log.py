@@ -60,7 +60,7 @@ class Log:
         return replace(shuffled, users=shuffled.users[kept], items=shuffled.items[kept])
 
     def part(self, start: float, stop: float) -> Log:
-        """Return what lies between two shares of each user's history: (0, 1/3) is her first third, rounded down at both ends."""
+        """Return what lies between two shares of each user's history, rounded down at both ends: (0, 1/3), her first third."""
         places, counts = self.places(), self.counts()[self.users]
         kept = (places >= np.floor(start * counts)) & (places < np.floor(stop * counts))
         return replace(self, users=self.users[kept], items=self.items[kept])

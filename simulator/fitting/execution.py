@@ -1,0 +1,246 @@
+"""A fit under way: worlds generation by generation as the search asks for them, the posterior, and the test on unseen users."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from simulator.datasets import Dataset
+from simulator.faults import ScenarioError
+from simulator.fitting.facts import FACTS, distances, facts_of
+from simulator.fitting.halves import half_distances
+from simulator.fitting.keys import MOST
+from simulator.fitting.loading import DRAWING, REAL, SIMULATED, Fitting
+from simulator.fitting.log import Log, log_of
+from simulator.fitting.search import Search, adjusted, resampled
+from simulator.fitting.simulating import Told, Worlds, facts_of_some
+from simulator.runner import Resources
+from simulator.scenario import Scenario
+
+FINALISTS, RETRIALS = 5, 3
+"""So many of the nearest worlds, and the posterior mean, are played again so many times: the nearest of many is partly luck."""
+
+REFUSALS = 200
+"""Points that no world can be made of, for each that one can, after which the ranges are called hopeless."""
+
+QUANTILES = (np.arange(200) + 0.5) / 200
+"""Where a distribution is read for the report."""
+
+FITTED, POSTERIOR, BEFORE = WORLDS = ("fitted", "posterior", "before")
+"""The worlds that are compared with unseen users: fitted values; each replicate another draw; the values of the file."""
+
+Progress = Callable[[str, int, int], None]
+"""Is told (what is played, number of the world in it, round)."""
+
+
+class NotThisFit(ValueError):
+    """The folder holds something else. The message says what, and what to do."""
+
+
+class CannotFit(RuntimeError):
+    """There is no sense in going on. The message says why."""
+
+
+@dataclass
+class Fit:
+    """A fit and what is known of it. Its search keeps no state on disk: asked again, it asks for worlds that are found."""
+
+    fitting: Fitting
+    data: Dataset
+    folder: Path
+    resources: Resources
+    search: Search = field(init=False)
+    halves: pd.DataFrame = field(init=False, default_factory=pd.DataFrame)
+    values: list[dict[str, float]] = field(default_factory=list)        # of each simulation of the search
+    told: list[Told | None] = field(default_factory=list)               # what came of it; None: it failed
+    failures: dict[str, str] = field(default_factory=dict)
+    posterior: pd.DataFrame | None = None
+    fitted: dict[str, float] | None = None
+    tests: dict[str, list[Told]] = field(default_factory=dict)          # by FITTED, POSTERIOR, BEFORE
+    unlikely: int = 0                                                   # adjusted draws that no world can be made of
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        fitting, keys = self.fitting, self.fitting.keys
+        self.log = log_of(self.data)
+        self.target = self._real(fitting.fitted_to, 0)
+        self.unseen = self._real(fitting.held_out, 1)
+        self.search = Search(len(fitting.axes), keys.population, fitting.seed)
+
+    def check(self) -> None:
+        """Refuse a folder that holds other things, or another fit."""
+        if not self.folder.exists() or not any(self.folder.iterdir()):
+            return
+        try:
+            before = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            before = {}
+        if before.get("kind") != "fit":
+            raise NotThisFit(f"--out {self.folder}: is there already and holds no fit; name another folder")
+        if before.get("identity") != self.identity:
+            raise NotThisFit(
+                f"--out {self.folder}: holds a fit of another scenario, to other data, or with other settings. Undo the change "
+                "to go on with it, or name another folder."
+            )
+
+    @property
+    def identity(self) -> str:
+        """What must be the same for a fit to be gone on with; more simulations are not another fit."""
+        keys = self.fitting.keys.model_copy(update={"simulations": MOST})
+        parts = (keys.model_dump_json(), self.fitting.scenario.digest, self.data.name, str(len(self.log)), self.fitting.arm)
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
+    def _real(self, users: np.ndarray, half: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng((self.fitting.seed, REAL, half))
+        return facts_of(self.log.of_users(users), self.fitting.keys.depth, rng)
+
+    def play(self, progress: Progress) -> bool:
+        """Play what is left; return whether it was interrupted. Raises `CannotFit` where no simulation can be compared."""
+        self._measure_halves()
+        for generation, count in enumerate(self.fitting.keys.generations, 1):
+            if self._generation(generation, count, progress):
+                return True
+        kept = self.search.kept()
+        if len(kept) < 2:
+            raise CannotFit(
+                f"of {len(self.told)} simulated worlds, {len(kept)} had users who took {self.fitting.keys.depth} items: give "
+                "people more rounds, more takes or more activity, or lower `fit.depth`"
+            )
+        self._learn(kept)
+        return self._choose(kept, progress) or self._test(progress)
+
+    def _measure_halves(self) -> None:
+        """Take up the yardstick, from the folder if it is there."""
+        keys, file = self.fitting.keys, self.folder / "halves.csv"
+        if file.exists():
+            self.halves = pd.read_csv(file)
+        if len(self.halves) != keys.halves:
+            self.halves = half_distances(self.log, keys.depth, keys.halves, self.fitting.seed)
+
+    def _generation(self, generation: int, count: int, progress: Progress) -> bool:
+        proposals, first, refused = self.search.proposals(), len(self.values), 0
+        points: list[np.ndarray] = []
+        scenarios: list[Scenario] = []
+        while len(points) < count:
+            point = proposals.draw(len(self.fitting.axes))
+            values = self.fitting.values(point)
+            try:
+                scenarios.append(self.fitting.world(values, 1 + first + len(points)))
+            except ScenarioError as error:
+                refused += 1
+                if refused > REFUSALS * count:
+                    message = error.faults[0].message
+                    raise CannotFit(f"hardly any values within the ranges make a world: {message}") from None
+                continue
+            points.append(point)
+            self.values.append(values)
+        worlds = self._worlds("search", self._of_search)
+        if worlds.play(scenarios, partial(progress, f"generation {generation}")):
+            del self.values[first:]
+            return True
+        told = [worlds.told(scenario) for scenario in scenarios]
+        self.told += told
+        self.search.tell(proposals, np.array(points), np.array([np.inf if each is None else self.total(each) for each in told]))
+        return False
+
+    def _worlds(self, folder: str, tell: Callable[[dict[str, np.ndarray] | None], Told]) -> Worlds:
+        keys, size = self.fitting.keys, len(self.fitting.fitted_to)
+
+        def of_log(scenario: Scenario, log: Log) -> Told:
+            rng = np.random.default_rng((scenario.seed, SIMULATED))
+            return tell(facts_of_some(log, keys.depth, size, rng))
+
+        return Worlds(self.folder / "worlds" / folder, self.resources, of_log, self.failures)
+
+    def _of_search(self, facts: dict[str, np.ndarray] | None) -> Told:
+        if facts is None:
+            return {"distances": None}
+        summaries = {name: fact.summaries(facts[name]) for name, fact in FACTS.items()}
+        return {"distances": distances(facts, self.target), "summaries": summaries}
+
+    def total(self, told: Told) -> float:
+        """Return the mean over facts of the distance to the half that the search goes by, each in units of its median over the
+        halves of the real log; ∞ if some fact could not be told."""
+        if told["distances"] is None:
+            return np.inf
+        return float(np.mean([told["distances"][name] / self.halves[name].median() for name in FACTS]))
+
+    def _learn(self, kept: np.ndarray) -> None:
+        """Adjust the nearer half of the population to the target, and draw from it what makes a world."""
+        search, fitting = self.search, self.fitting
+        told = [self.told[number] for number in search.numbers[kept]]
+        summaries = np.array([np.ravel([each["summaries"][name] for name in FACTS]) for each in told if each])
+        target = np.ravel([fact.summaries(self.target[name]) for name, fact in FACTS.items()])
+        points, weights = adjusted(
+            expit(search.points[kept]), search.weights[kept], search.distances[kept], summaries, target
+        )  # fmt: skip
+        possible = np.array([self._makes_a_world(point) for point in points])
+        if not possible.any():
+            raise CannotFit("no draw of the posterior makes a world: widen the ranges, or simulate more")
+        self.unlikely = int((~possible).sum())
+        self.points, self.weights = points[possible], weights[possible] / weights[possible].sum()
+        rng = np.random.default_rng((fitting.seed, DRAWING))
+        chosen = resampled(self.weights, fitting.keys.draws, rng)
+        self.posterior = pd.DataFrame([fitting.values(self.points[place]) for place in chosen])
+
+    def _makes_a_world(self, point: np.ndarray) -> bool:
+        try:
+            self.fitting.world(self.fitting.values(point), 0)
+        except ScenarioError:
+            return False
+        return True
+
+    def _choose(self, kept: np.ndarray, progress: Progress) -> bool:
+        """Play the finalists again; the nearest, on average, has the fitted values. Return whether it was interrupted."""
+        fitting = self.fitting
+        finalists = [self.values[number] for number in self.search.numbers[kept][:FINALISTS]]
+        mean = expit(self.weights @ logit(self.points))
+        if self._makes_a_world(mean):
+            finalists.append(fitting.values(mean))
+        first = fitting.keys.simulations + 1
+        scenarios = [fitting.world(values, first + retrial) for values in finalists for retrial in range(RETRIALS)]
+        worlds = self._worlds("search", self._of_search)
+        if worlds.play(scenarios, partial(progress, "finalists")):
+            return True
+        told = [worlds.told(scenario) for scenario in scenarios]
+        totals = np.array([np.inf if each is None else self.total(each) for each in told]).reshape(len(finalists), RETRIALS)
+        best = int(totals.mean(1).argmin())
+        self.fitted = finalists[best]
+        return False
+
+    def _test(self, progress: Progress) -> bool:
+        """Compare worlds of fresh chance with the users whom the search has not seen. Return whether it was interrupted."""
+        assert self.posterior is not None
+        assert self.fitted is not None
+        fitting, replicates = self.fitting, self.fitting.keys.replicates
+        draws = [self.posterior.iloc[place % len(self.posterior)].to_dict() for place in range(replicates)]
+        plans = {FITTED: [self.fitted] * replicates, POSTERIOR: draws, BEFORE: [{}] * replicates}
+        first = fitting.keys.simulations + RETRIALS + 1
+        for name, plan in plans.items():
+            scenarios = [fitting.world(values, first + replicate) for replicate, values in enumerate(plan)]
+            worlds = self._worlds("tests", self._of_test)
+            if worlds.play(scenarios, partial(progress, name)):
+                return True
+            self.tests[name] = [told for scenario in scenarios if (told := worlds.told(scenario)) is not None]
+        return False
+
+    def _of_test(self, facts: dict[str, np.ndarray] | None) -> Told:
+        if facts is None:
+            return {"distances": None}
+        return {"distances": distances(facts, self.unseen), "facts": {name: read_at(name, facts[name]) for name in FACTS}}
+
+
+def read_at(name: str, values: np.ndarray) -> list[float]:
+    """Return a fact as the report draws it: a curve as it is, a distribution at `QUANTILES`."""
+    if FACTS[name].form == "distribution":
+        values = np.quantile(values, QUANTILES) if len(values) else np.empty(0)
+    return [float(value) for value in values]

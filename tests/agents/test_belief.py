@@ -93,7 +93,7 @@ def test_an_item_tried_is_a_normal_conditioned_on_it(seed, correlation, items, t
 
 
 def test_belief_by_hand():
-    """Two neighbours of correlation 0.5, the first tried and found 2 better than expected: 1 better is expected of the other."""
+    """Two neighbours of correlation 0.5, the first found to be 2 better than expected: 1 better is expected of the other."""
     memory = tried_one_by_one([[0]], np.array([[2.0, 7.0, 7.0]]), np.array([-0.4, 9.0, 9.0]), Ring(3, 0.5, 1.0))
     belief = unpacked(memory)
     np.testing.assert_allclose(belief.own[0], [2, 1, 1])

@@ -192,7 +192,8 @@ TRAITS = st.one_of(
         )
     ),
 )
-ARMS = {kind: part for kind, part in {**POLICIES, **CONTROLS}.items() if kind not in {"external", "text"}}    # code; needs data
+NOT_EVERYWHERE = {"external", "text", "informed"}           # code; needs data; needs users who do not know
+ARMS = {kind: part for kind, part in {**POLICIES, **CONTROLS}.items() if kind not in NOT_EVERYWHERE}
 
 
 @st.composite
@@ -200,6 +201,7 @@ def scenarios(draw: Callable) -> dict[str, Any]:
     space = draw(st.sampled_from(["simplex", "sphere"]))
     interests = {kind: part for kind, part in INTERESTS.items() if space in part.spaces and kind != "data"}
     drifts = {kind: part for kind, part in DRIFTS.items() if space in part.spaces}
+    choices = {kind: part for kind, part in CHOICES.items() if space in getattr(part, "spaces", (space,))}
     rounds = draw(st.integers(1, 300))
     arms = draw(st.lists(st.sampled_from(list(ARMS)) | part_keys(ARMS, OneArm()), min_size=1, max_size=3))
     users = draw(
@@ -207,7 +209,7 @@ def scenarios(draw: Callable) -> dict[str, Any]:
             {"interests": part_keys(interests)},
             optional={
                 "count": st.integers(1, 10_000) | st.none(),
-                "choice": st.sampled_from(list(CHOICES)) | part_keys(CHOICES),
+                "choice": st.sampled_from(list(choices)) | part_keys(choices),
                 "drift": part_keys(drifts),
                 "susceptibility": TRAITS,
                 "activity": TRAITS,

@@ -59,7 +59,7 @@ class FilterBubbleModel(mesa.Model):
         self.timeline = Timeline(each for each in scenario.events if each.happens_to(arm))
         self.escape: Attempt | None = None
         self.platform = Platform(self, arm, scenario.slate_size, log)
-        self.sampler = sampler = ItemSampler(self.catalog)
+        self.sampler = sampler = ItemSampler(self.catalog, start.discovery.fame)
         self.cohorts = [
             keys.kind.gather(
                 self, keys.name, part, self.users[part], self.catalog, sampler, start.discovery,
@@ -275,6 +275,7 @@ class FilterBubbleModel(mesa.Model):
             activation=self.catalog.labels.activation,
             minority=self.catalog.labels.minority,
             viewpoint=self.catalog.labels.viewpoint,
+            watched=None if keys.topic is None else keys.topic - 1,
         )
         recorder = Recorder(
             world, keys.names, None if keys.window == "cumulative" else keys.window, keys.panel, keys.pairs,

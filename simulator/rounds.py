@@ -29,6 +29,7 @@ class World:
     activation: Tensor | None = None    # (M,) float32 in [−1, 1]: sentiment of each item
     minority: Tensor | None = None  # (M,) bool: items that are the voice of a minority
     viewpoint: Tensor | None = None     # (M,) int64: the view that each item takes, 0, 1, …
+    watched: int | None = None      # the topic to watch, 0 … T − 1
 
 
 @dataclass(frozen=True)

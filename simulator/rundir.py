@@ -88,9 +88,13 @@ def _trajectory(scenario: Scenario, results: Results) -> pa.Table:
     ]
     columns = ["arm", "replicate", "round", "measure", "value"]
     frame = DataFrame(rows, columns=columns)
-    oracle = next((arm.name for arm in scenario.policies if isinstance(arm.policy, Oracle)), None)
-    if oracle is not None and (frame["arm"] == oracle).any():
-        extra = derive(frame, oracle)
+    present = set(frame["arm"])
+    oracle, organic = (
+        next((arm.name for arm in scenario.policies if isinstance(arm.policy, kind) and arm.name in present), None)
+        for kind in (Oracle, Organic)
+    )
+    if oracle or organic:
+        extra = derive(frame, oracle, organic)
         rows = sorted(
             [*rows, *extra.itertuples(index=False, name=None)],
             key=lambda row: (names.index(row[0]), *row[1:4]),

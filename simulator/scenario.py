@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails
 
-from agents.catalog import Mixture
+from agents.catalog import Mixture, Popularity
 from agents.choice import CHOICES, ChoiceModel, Examining
 from agents.cohorts import COHORTS, KindOfUser, Parametric
 from agents.creator import CREATORS
@@ -312,7 +312,12 @@ class ItemKeys(Section):
     """Standard deviation of the items' quality, in units of utility."""
 
     popularity_skew: Annotated[float, Interval(ge=0, le=100)] = 1.0
-    """Zipf exponent of how easily items are met without a recommender; 0 = all alike."""
+    """How unequally easy items are to meet without a recommender: Zipf exponent, or standard deviation of the logarithm;
+    0 = all alike."""
+
+    popularity: Popularity = "zipf"
+    """zipf: how easily the item of rank r is met is ∝ r^(−popularity_skew); lognormal: its logarithm is normal, as in logs
+    whose hits are less extreme and whose tail falls off."""
 
     creators: Count = 50
     """Number of creators that the items are by."""
@@ -336,6 +341,9 @@ class DiscoveryKeys(Section):
 
     popularity_weight: UnitInterval = 0.5
     """Share of the finds that are met by how well known they are; the rest are met by the user's interests."""
+
+    fame: Annotated[float, Interval(ge=0, le=10)] = 0.0
+    """How much sooner the well-known is found by interest too: among the items of a topic, ∝ salience^fame; 0 = all alike."""
 
 
 class DataKeys(Section):
@@ -379,6 +387,9 @@ class MeasureKeys(Section):
 
     pair_sample: Count = 10_000
     """Number of pairs in the sample."""
+
+    topic: Count | None = None
+    """A topic to watch, by its number from 1: its share of what is shown and taken, and how much a policy amplifies it."""
 
 
 RELATIVE = 0.02
@@ -458,8 +469,8 @@ class Scenario(Section):
     """Go on with more replicates until an interval is narrow enough."""
 
     posterior: Posterior | None = None
-    """Draws of parameters that are not known for sure: a CSV file with a column for each key, seen from the folder of this file,
-    or keys with lists of values. Replicate r plays draw r, in all arms; after the last comes the first again."""
+    """Draws of parameters that are not known for sure: a CSV file with a column for each key, seen from the folder of this
+    file, or keys with lists of values. Replicate r plays draw r, in all arms; after the last comes the first again."""
 
     slate_size: Count = 10
     """Number of items in a slate."""
@@ -546,6 +557,10 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     if items.topic_skew and (items.space == "sphere" or items.mixture == "one_hot"):
         message = "is of mixtures that are drawn: not on the sphere, nor with `mixture: one_hot`"
         yield problem(f"{message} (got {items.topic_skew:g})", ("items", "topic_skew"))
+    if scenario.creators is not None:
+        for key in ("topic_skew", "popularity"):
+            if getattr(items, key) != ItemKeys.model_fields[key].default:
+                yield problem("is of items that are there from the start: leave it out with `creators`", ("items", key))
     if items.space == "sphere" and items.mixture == "equal":
         yield problem("'equal' makes mixtures, and the sphere has directions", ("items", "mixture"))
     if items.space == "sphere" and items.topics % 2:
@@ -639,6 +654,8 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             message = f"must be at least `{dotted(loc)}`, {size} (got {items.count})"
             yield problem(message, ("items", "count"))
 
+    if scenario.measures.topic is not None and scenario.data is None and scenario.measures.topic > items.topics:
+        yield problem(f"there are {items.topics} topics (got {scenario.measures.topic})", ("measures", "topic"))
     names, attempts = [arm.name for arm in scenario.policies], 0
     for place, scheduled in enumerate(scenario.events):
         attempts += isinstance(scheduled.event, Escape)

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from policies.base import Policy
 from simulator.arms import Arm
-from simulator.controls import Oracle, Organic
+from simulator.controls import CONTROLS, Oracle, Organic
 from simulator.docs import document
 from simulator.faults import Fault, ScenarioError, did_you_mean, shown
 from simulator.measures import DERIVED, MEASURES, select
 from simulator.overrides import Changed, Override, apply
-from simulator.parts import ALLOW_CODE, OneOf
+from simulator.parts import ALLOW_CODE, OneOf, kind_of
 from simulator.scenario import Scenario, UserKeys
 from simulator.sweeping.axes import Change, Dimension, Level, content
 from simulator.sweeping.cells import Cell, Combination, faults_of, make_cells
@@ -213,8 +213,8 @@ def _unfit(scenario: Scenario, name: str, measure: str) -> Iterable[Fault]:
         yield Fault(name, message, "replicates")
     option = f"--measure {measure}"
     taken = [each for each in select(scenario.measures.names) if not each.startswith(_SHOWN)]
-    if any(isinstance(arm.policy, Oracle) for arm in policies):
-        taken += [each.name for each in DERIVED.values() if each.base in taken]
+    controls = {kind_of(CONTROLS, arm.policy) for arm in policies}
+    taken += [each.name for each in DERIVED.values() if each.base in taken and each.control in controls]
     if measure.startswith(_SHOWN) and measure in MEASURES:
         yield Fault(option, "is of what was shown, and the organic arm shows nothing: name one of what was taken or liked")
     elif measure not in MEASURES and measure not in DERIVED:

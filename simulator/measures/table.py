@@ -34,7 +34,7 @@ def diet_measures(diet: Literal["exposure", "consumption"]) -> list[Measure]:
         bubble: Literal[-1, 0, 1],
         description: str,
         source: str,
-        function: Callable[[Intake], float],
+        function: Callable[[Intake], float | None],
     ) -> Measure:
         def value(o: Observation) -> float | None:
             intake = o.exposure if diet == "exposure" else o.consumption
@@ -95,6 +95,12 @@ def diet_measures(diet: Literal["exposure", "consumption"]) -> list[Measure]:
             "sphere shrinks.",
             "Jost 2007",
             lambda d: d.partition.gamma,
+        ),
+        measure(
+            "topic_share", "Share of the watched topic", "share", ("0 … 1", 0, 1), 0,
+            "share of it that is about the topic that `measures.topic` names, items counted as often as they were " + fed + ".",
+            "—",
+            lambda d: d.watched_share,
         ),
         measure(
             "gini", "Gini over the catalogue", "index", ("0 … 1 − 1/M", 0, 1), 1,

@@ -177,6 +177,13 @@ class Intake:
         return float(self.diet.familiarity.now()[0] / self.item_counts.sum())
 
     @property
+    def watched_share(self) -> float | None:    # of the watched topic in all that was shown or consumed
+        watched = self.diet.frame.world.watched
+        if watched is None:
+            return None
+        return float((self.item_counts * self.diet.frame.topics[:-1, watched].double()).sum() / self.item_counts.sum())
+
+    @property
     def novelty(self) -> float:
         return float(self.diet.familiarity.now()[1] / self.item_counts.sum())
 

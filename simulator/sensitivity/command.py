@@ -12,13 +12,14 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from simulator.controls import Oracle
+from simulator.controls import CONTROLS
 from simulator.datasets import DatasetError
 from simulator.faults import Fault, ScenarioError
 from simulator.files import moved_into_place
 from simulator.measures import DERIVED, select
 from simulator.names import NoSuchName, chosen
 from simulator.overrides import Override
+from simulator.parts import kind_of
 from simulator.plain import count
 from simulator.runner import Resources, units
 from simulator.sensitivity.analysis import METHODS, Design, analyse
@@ -133,8 +134,8 @@ def _measures(sweep: Sweep, asked: Sequence[str]) -> list[str]:
     """The measures to analyse, of those that every cell has; by default those that the scenario's report is about."""
     scenario = sweep.cells[0].scenario
     known = list(select(scenario.measures.names))
-    if any(isinstance(arm.policy, Oracle) for arm in scenario.policies):
-        known += [measure.name for measure in DERIVED.values() if measure.base in known]
+    controls = {kind_of(CONTROLS, arm.policy) for arm in scenario.policies}
+    known += [measure.name for measure in DERIVED.values() if measure.base in known and measure.control in controls]
     try:
         if asked:
             return chosen("measure", list(asked), known)

@@ -51,3 +51,18 @@ def test_mistakes_are_named() -> None:
 
 def test_without_the_base_measures_there_is_nothing_to_derive() -> None:
     assert derive(RUNS[RUNS["measure"] == "utility.mean"], "mf").empty
+
+
+def test_amplification_is_what_is_shown_over_what_is_taken_without_a_recommender() -> None:
+    runs = table(
+        [
+            ("mf", 0, 1, "exposure.topic_share", 0.6),
+            ("mf", 0, 1, "consumption.topic_share", 0.9),
+            ("mf", 1, 1, "exposure.topic_share", 0.6),
+            ("alone", 0, 1, "consumption.topic_share", 0.2),
+            ("alone", 1, 1, "consumption.topic_share", 0.0),
+        ]
+    )
+    extra = derive(runs, organic="alone")
+    assert extra.to_numpy().tolist() == [["mf", 0, 1, "exposure.amplification", pytest.approx(3.0)]]
+    assert derive(runs).empty

@@ -26,11 +26,15 @@ from simulator.measures import (
     within,
 )
 
+FAMILIES = {
+    "exposure", "consumption", "interests", "utility", "creators", "escape", "feedback", "fairness", "language", "network", "users",
+}
+
 
 def test_names_say_what_is_measured_and_every_measure_is_described() -> None:
     for name, measure in [*MEASURES.items(), *DERIVED.items()]:
         assert name == measure.name
-        assert name.split(".")[0] in {"exposure", "consumption", "interests", "utility"}
+        assert name.split(".")[0] in FAMILIES
         assert measure.bubble in {-1, 0, 1}
         assert measure.label
         assert measure.unit

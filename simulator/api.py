@@ -29,6 +29,7 @@ from simulator.comparison import NotTheSameWorld, together
 from simulator.datasets import Dataset, DatasetError
 from simulator.faults import ScenarioError
 from simulator.from_python import Changes, Given, scenario_from, sweep_from
+from simulator.language import require_keys
 from simulator.names import NoSuchName
 from simulator.place import PlaceTaken, place
 from simulator.plain import count
@@ -112,6 +113,7 @@ def run(
     """
     _refuse_to_start_twice()
     checked = scenario_from(scenario, set, seed, replicates, data, allow_code)
+    require_keys(checked)
     dataset = load_data(checked)
     if out is not None and _is_finished(Path(out), checked, dataset):
         return Trajectory.read(out)

@@ -162,7 +162,7 @@ class Asking:
 
     def _expect_to_be_heard(self, answers: Sequence[Answer]) -> None:
         self.heard |= any(answer.kept is not None or answer.reply is not None for answer in answers)
-        trouble = [answer.trouble for answer in answers if answer.trouble]
+        trouble = [answer.trouble for answer in answers if answer.trouble and not answer.is_open(self.retries + 1)]
         if trouble and not self.heard:
             raise UserFailed(
                 f"the language model has answered none of {len(trouble)} questions, in {self.retries + 1} tries each; the last "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,7 +13,7 @@ from simulator.report.evidence import Evidence
 from simulator.report.load import Run
 from simulator.report.style import INK, ORGANIC_COLOUR, Drawing, new_figure
 from simulator.statistics import Interval, interval_table
-from simulator.statistics.validity import AGAIN, MODEL, PARAMETRIC, outcome_shares, take_rates, validity
+from simulator.statistics.validity import AGAIN, MODEL, PARAMETRIC, take_rates, validity
 
 OUTCOMES = {
     "taken": "answered", "refused": "refused", "unreadable": "unreadable", "off_list": "off the list",
@@ -66,7 +66,6 @@ def language_users(evidence: Evidence) -> LanguageUsers | None:
     if asked is None:
         return None
     arms = [arm.name for arm in run.arms]
-    shares = outcome_shares(asked)
     outcomes = {name: label for name, label in OUTCOMES.items() if name == "taken" or (asked["outcome"] == name).any()}
     answers = []
     for arm in arms:
@@ -74,12 +73,14 @@ def language_users(evidence: Evidence) -> LanguageUsers | None:
         if len(mine):
             answers.append(Answers(arm, len(mine), {name: float((mine == name).mean()) for name in outcomes}))
     table = interval_table(validity(asked, _topics(run)), ["arm", "quantity", "source"])
-    found = {(row.arm, row.quantity, row.source): Interval(row.mean, row.low, row.high, int(row.n)) for row in table.itertuples()}
+    found = {
+        (row.arm, row.quantity, row.source): Interval(row.mean, row.low, row.high, int(row.n)) for row in table.itertuples()
+    }
     rows = [
         Validity(arm, label, found[arm, name, first], found.get((arm, name, second)), second == AGAIN)
         for name, (label, (first, second)) in QUANTITIES.items() for arm in arms if (arm, name, first) in found
     ]
-    return LanguageUsers(_sentences(asked, shares, run.manifest.get("language")), outcomes, answers, rows)
+    return LanguageUsers(_sentences(asked, run.manifest.get("language")), outcomes, answers, rows)
 
 
 def place_in_list(evidence: Evidence) -> Drawing | None:
@@ -121,28 +122,25 @@ def _asked(run: Run) -> pd.DataFrame | None:
     return asked if len(asked) else None
 
 
-def _topics(run: Run):  # type: ignore[no-untyped-def]
-    items = {key: dict(zip(group["item"], group["topic"], strict=True)) for key, group in run.items.groupby(["arm", "replicate"])}
-
-    def of(arm: str, replicate: int) -> Mapping[int, int]:
-        return items[arm, replicate]
-
-    return of
+def _topics(run: Run) -> Callable[[str, int], Mapping[int, int]]:
+    tables = run.items.groupby(["arm", "replicate"])
+    items = {key: dict(zip(table["item"], table["topic"], strict=True)) for key, table in tables}
+    return lambda arm, replicate: items[arm, replicate]
 
 
-def _sentences(asked: pd.DataFrame, shares: pd.DataFrame, spent: Mapping[str, int] | None) -> list[str]:
+def _sentences(asked: pd.DataFrame, spent: Mapping[str, int] | None) -> list[str]:
     answered = asked[asked["outcome"] == "taken"]
     fallen = 1 - len(answered) / len(asked)
     said = [
-        f"A language model was asked {len(asked):,} times from round 1 on, and decided {len(answered) / len(asked):.1%} of the time"
+        f"A language model was asked {len(asked):,} times from round 1 on, and decided {1 - fallen:.1%} of the time"
         + (f"; the choice model stood in for the other {fallen:.1%}." if fallen else ".")
     ]
     if len(answered):
         takes, instead = answered["taken"].map(len).mean(), answered["parametric"].map(len).mean()
         if instead:
             said.append(
-                f"It takes {takes / instead:.2g} times as much as the choice model takes from the same menus: {takes:.3g} items a "
-                f"question against {instead:.3g}."
+                f"It takes {takes / instead:.2g} times as much as the choice model takes from the same menus: {takes:.3g} items "
+                f"a question against {instead:.3g}."
             )
     if spent:
         said.append(
@@ -150,7 +148,7 @@ def _sentences(asked: pd.DataFrame, shares: pd.DataFrame, spent: Mapping[str, in
             f"{spent['cached']:,} of {spent['questions']:,} questions had their answer in the cache."
         )
     said.append(
-        "Language models are known to take too often, to act too much alike and to change too little, compared with people; so is "
-        "a claim robust only where they and the choice model agree on its sign."
+        "Language models are known to take too often, to act too much alike and to change too little, compared with people: a "
+        "claim is robust only where they and the choice model agree on its sign."
     )
     return said

@@ -11,12 +11,11 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 
-KEY = "sk-sentinel-5f1d"        # nothing that a run leaves may hold it
+import pytest
 
 Reply = Callable[[dict[str, Any], int], tuple[int, str]]
 """From a request and how often it came before, to a status and a body."""
@@ -51,22 +50,32 @@ def refuses(request: dict[str, Any], before: int) -> tuple[int, str]:
     return completion(None, refusal="I cannot act as a person.")
 
 
-def always(content: str) -> Reply:
-    return lambda request, before: completion(content)
+REPLIES: dict[str, Reply] = {"sensible": sensible, "fails half": fails_half, "refuses": refuses}
 
 
 class LanguageServer:
-    """`with LanguageServer(sensible) as server:` … `server.url`."""
+    """Answers at `url` until it is stopped, and keeps what it was asked."""
 
-    def __init__(self, reply: Reply, delay: Callable[[int], float] = lambda number: 0.0):
+    def __init__(self, reply: Reply, delay: Callable[[int], float]):
         self.reply, self.delay = reply, delay
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.at_once = self.most_at_once = 0
         self._before: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._http = self._listen()
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
-    def __enter__(self) -> LanguageServer:
+    @property
+    def calls(self) -> int:
+        return len(self.requests)
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def _listen(self) -> ThreadingHTTPServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -100,15 +109,24 @@ class LanguageServer:
             def handle_error(self, *_: Any) -> None:    # a client that did not wait
                 pass
 
-        self._http = Quiet(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
+        return Quiet(("127.0.0.1", 0), Handler)
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
-    @property
-    def calls(self) -> int:
-        return len(self.requests)
+@pytest.fixture
+def serve() -> Iterator[Callable[..., LanguageServer]]:
+    """Start a server that replies as one of `REPLIES` does, as a function says, or always with the same words."""
+    servers = []
+
+    def start(
+        reply: str | Reply = "sensible", says: str | None = None, delay: Callable[[int], float] = lambda number: 0.0
+    ) -> LanguageServer:
+        if says is not None:
+            answer = completion(says)
+            servers.append(LanguageServer(lambda request, before: answer, delay))
+        else:
+            servers.append(LanguageServer(REPLIES[reply] if isinstance(reply, str) else reply, delay))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

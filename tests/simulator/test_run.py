@@ -176,9 +176,10 @@ def test_what_there_is_can_be_listed_and_shown():
 
 
 REAL = {"movielens", "family"}         # scenarios on real data
+SYNTHETIC = {"quickstart", "seven_arms", "cohorts"}
 
 
-@pytest.mark.parametrize("name", ["quickstart", "seven_arms", "movielens", "family"])
+@pytest.mark.parametrize("name", sorted(SYNTHETIC | REAL))
 def test_every_shipped_scenario_plays_in_small(name: str, tmp_path: Path):
     small = ("rounds=2", "replicates=1", "users.count=60", "items.count=150", "measures.names=[utility.per_user]")
     options = [part for change in small for part in ("--set", change)]
@@ -193,7 +194,7 @@ def test_every_shipped_scenario_plays_in_small(name: str, tmp_path: Path):
 def test_all_shipped_scenarios_are_tried_here():
     experiments = ("sweep_", "sensitivity_", "tune_")           # of many runs; each kind is tried with its own command
     shipped = {file.stem for file in (ROOT / "scenarios").glob("*.yaml") if not file.stem.startswith(experiments)}
-    assert shipped == {"quickstart", "seven_arms", *REAL}
+    assert shipped == SYNTHETIC | REAL
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "scenarios").glob("*_*.yaml")), ids=lambda file: file.stem)

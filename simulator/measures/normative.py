@@ -1,7 +1,7 @@
 """Normative diversity: does what is shown mirror what there is, in the labels that items carry.
 
 RADio compares a slate with the pool of items that it could have been made of, here all that is available: places of the slate
-are weighted 1/r, items of the pool alike, and the divergence is √JSD (`lists.radio_divergence`). 0 = the slate mirrors the pool.
+are weighted 1/r, items of the pool alike, and the divergence is √JSD (`lists.radio_divergence`). 0 = the slate is as the pool.
 A slate of k items is never quite like a large pool, so a random slate is not at 0: compare arms. Vrijenhoek et al. (2022).
 """
 

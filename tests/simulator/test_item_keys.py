@@ -210,7 +210,7 @@ def test_a_minority_that_is_hard_to_meet_is_treated_worse_by_popularity() -> Non
         )
         for p in (1.0, 0.05)
     )
-    assert dim < 0.5 * fair
+    assert dim < fair
 
 
 # Groups

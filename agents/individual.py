@@ -247,7 +247,8 @@ class IndividualCohort(UserCohort):
             raise UserFailed(f"{who}: must return an offer, a list of offers or None (got {answer!r})")
         for offer in taken:
             if not any(offer is each for each in offers):
-                raise UserFailed(f"{who}: {offer!r} is not one of the offers on her menu")
+                said = f"item {offer.id}, as `item` gives it," if isinstance(offer, Item) else repr(offer)
+                raise UserFailed(f"{who}: {said} is not one of the offers on her menu")
         if len({offer.id for offer in taken}) < len(taken):
             raise UserFailed(f"{who}: takes an item twice")
         if len(taken) > self.takes:

@@ -10,6 +10,7 @@ from policies.base import Policy
 from simulator.arms import Arm
 from simulator.churn_keys import ChurnKeys
 from simulator.controls import CONTROLS
+from simulator.creator_keys import CreatorKeys
 from simulator.datasets import Dataset
 from simulator.docs import summary
 from simulator.parts import kind_of
@@ -57,11 +58,29 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
     ]
     if varying:
         sentences.append(f"Users differ from the default in {', '.join(varying)}.")
+    sentences += [
+        f"Cohort “{cohort.name}”, {cohort.share:.3g} of the users: {_part(cohort.part, only_changed=True)}"
+        for cohort in users.cohorts if cohort.kind != "parametric"
+    ]
+    if scenario.creators is not None:
+        sentences.append(_supply(scenario.creators, items.creators))
     if users.feedback:
         sentences.append("Feedback beside what is taken: " + " ".join(map(_part, users.feedback)))
     if users.churn is not None:
         sentences.append(_churn(users.churn))
     return sentences + [_arm(arm, scenario.slate_size) for arm in scenario.policies]
+
+
+def _supply(creators: CreatorKeys, number: int) -> str:
+    viability, text = creators.viability, f"Creators: {number:,} of them each publish {creators.rate:g} items a round on average. "
+    text += _part(creators.behaviour)
+    if creators.lifetime is not None:
+        text += f" An item is there for {count(creators.lifetime, 'round')}."
+    if viability is not None:
+        text += (
+            f" Who had less than {viability.least:g} items {viability.by} in the newest {count(viability.rounds, 'round')} gives up."
+        )
+    return text
 
 
 def replicates_in_words(scenario: Scenario) -> str:

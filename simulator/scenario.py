@@ -177,6 +177,8 @@ class OneCohort(OneOf):
         return model_of(kind, self.part(kind), CohortKeys)
 
     def build(self, keys: Any) -> CohortKeys:
+        if keys.kind not in COHORTS and self.part(keys.kind).__dataclass_params__.frozen:      # type: ignore[attr-defined]
+            raise ValueError("must not be frozen: a user lives, and what she is changes")
         names = CohortKeys.model_fields.keys()
         common = CohortKeys.model_construct(keys.model_fields_set & names, **{name: getattr(keys, name) for name in names})
         return common.of(instance(self.part(keys.kind), keys))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.lines import Line2D
@@ -26,7 +27,9 @@ QUANTITIES = {
     "alike": ("Two users' takes of one main topic", (MODEL, PARAMETRIC)),
     "stable": ("A take of the main topic of the one before", (MODEL, PARAMETRIC)),
 }
-_LINES = {MODEL: ("language model", INK, "-"), PARAMETRIC: ("choice model, same menus", ORGANIC_COLOUR, (0, (4, 2)))}
+_LINES: dict[str, tuple[str, str, Any]] = {
+    MODEL: ("language model", INK, "-"), PARAMETRIC: ("choice model, same menus", ORGANIC_COLOUR, (0, (4, 2))),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

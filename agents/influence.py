@@ -174,8 +174,9 @@ class BiasedAssimilation:
     """Users weigh what friends like by how much they like it already: what suits them counts more.
 
     θ_ut ← (w θ_ut + θ_ut^b · m_ut) / Σ_k (w θ_uk + θ_uk^b · m_uk), m_u the mean of the friends' interests, and s_u the share of
-    the way there. Bias b = 0 is DeGroot's averaging. On two islands with h times as many ties within as between, that start on
-    either side, b ≥ 1 drives them to the extremes, 2/(h + 1) ≤ b < 1 leaves them apart, and less lets them agree.
+    the way there. Bias b = 0 is DeGroot's averaging. On two islands that mirror each other, with h times as many ties within as
+    between, b ≥ 1 drives both to their extremes, 2/(h + 1) ≤ b < 1 leaves them apart, and less lets them agree. Without the
+    mirror, whichever topic has a lead among users and their friends gains.
 
     Source: Dandekar, Goel & Lee 2013 (PNAS), "Biased assimilation, homophily, and the dynamics of polarization"; theirs is the
     case of two topics.

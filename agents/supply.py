@@ -62,14 +62,20 @@ class Shelf:
 
     def due(self, round: int) -> Tensor:
         """Return the items (n,) that are planned for this round."""
-        assert self.catalog.born is not None
-        return ((self.catalog.born == round) & ~self.catalog.published).nonzero()[:, 0]
+        born, published = self._dates()
+        return ((born == round) & ~published).nonzero()[:, 0]
 
     def turn(self, round: int) -> None:
         """Let everything grow as old as it is in this round."""
-        catalog = self.catalog
-        age = round - catalog.born
-        catalog.available = catalog.published.clone() if self.lifetime is None else catalog.published & (age < self.lifetime)
+        catalog, (born, published) = self.catalog, self._dates()
+        age = round - born
+        catalog.available = published.clone() if self.lifetime is None else published & (age < self.lifetime)
         faded = self.weight if self.half_life is None else self.weight * 0.5 ** (age.clamp(min=0) / self.half_life)
         salience = faded.where(catalog.available, 0)
         catalog.salience = salience / salience.sum() if catalog.available.any() else salience
+
+    def _dates(self) -> tuple[Tensor, Tensor]:
+        """Return when items are published (M,) int64, and which have been (M,) bool."""
+        assert self.catalog.born is not None    # a catalogue that changes has both
+        assert self.catalog.published is not None
+        return self.catalog.born, self.catalog.published

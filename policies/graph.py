@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -102,6 +103,8 @@ class GraphPolicy(Policy):
     warm: bool = True
     """Start a retraining from the weights learnt before, on the graph of now; false = from scratch."""
 
+    embeddings_ = nn.Parameter(torch.zeros(0, 0))    # (n_users + n_items, factors), which `learn` leaves
+
     @abstractmethod
     def _next(self, layer: int, x: Tensor, near: Tensor, rng: torch.Generator | None) -> Tensor:
         """Return the next layer (b, factors) from this one, x, and the weighted sum of the neighbours' rows of it, near."""
@@ -111,11 +114,10 @@ class GraphPolicy(Policy):
         """Return the vectors (b, d) that scores are made of."""
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
-        if not (self.warm and hasattr(self, "embeddings_")):
+        if not (self.warm and "embeddings_" in vars(self)):
             self._initialise(log.n_users, log.n_items, rng)
         elif log.n_users + log.n_items > len(self.embeddings_):  # published since
-            new = xavier(log.n_users + log.n_items - len(self.embeddings_), self.factors, rng)
-            self.embeddings_ = nn.Parameter(torch.cat([self.embeddings_.detach(), new]))
+            self._grow(log.n_items, log.n_users + log.n_items - len(self.embeddings_), rng)
         graph = bipartite(log)
         self._settle(graph)
         if not len(log):
@@ -166,6 +168,12 @@ class GraphPolicy(Policy):
     def _initialise(self, n_users: int, n_items: int, rng: torch.Generator) -> None:
         """Draw all parameters from `rng`, by the method of Xavier as in both papers."""
         self.embeddings_ = nn.Parameter(torch.cat([xavier(n, self.factors, rng) for n in (n_users, n_items)]))
+
+    def _grow(self, n_items: int, new: int, rng: torch.Generator) -> None:
+        """Draw embeddings for `new` items more, on the scale of all `n_items`."""
+        bound = math.sqrt(6 / (n_items + self.factors))
+        rows = nn.init.uniform_(torch.empty(new, self.factors), -bound, bound, generator=rng)
+        self.embeddings_ = nn.Parameter(torch.cat([self.embeddings_.detach(), rows]))
 
     def _propagated(self, graph: Graph, rng: torch.Generator | None = None) -> list[Tensor]:
         """Return the layers 0 … `layers` of all nodes. With `rng`: training, with dropout from it."""

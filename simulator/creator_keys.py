@@ -74,4 +74,4 @@ class CreatorKeys(Section):
     def leaves(self) -> Viability | None:
         """When creators give up."""
         keys = self.viability
-        return keys and Viability(keys.least, keys.rounds, keys.by)
+        return None if keys is None else Viability(keys.least, keys.rounds, keys.by)

@@ -28,6 +28,8 @@ def bytes_of(scenario: Scenario, data: Dataset | None) -> float:
     rounds = scenario.rounds + scenario.warmup
     if scenario.users.churn is not None:
         users += round(scenario.users.churn.arrivals * scenario.rounds)
+    if scenario.creators is not None:
+        items += round(scenario.creators.rate * scenario.items.creators * rounds)
     log = users * rounds * (scenario.users.takes * _TAKE + scenario.slate_size * _SHOWN)
     dense = _DENSE * items**2 if any(isinstance(arm.policy, EASE) for arm in scenario.policies) else 0
     return _PROCESS + users * (_USER + topics * _INTEREST) + past + log + dense

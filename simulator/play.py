@@ -93,7 +93,7 @@ def play(
             topic_names=topic_names(model),
             exposures=model.exposures.numpy(),
             takes=model.takes.numpy(),
-            supplied=model.side and supplied(model.side, model.exposures, model.takes),
+            supplied=None if model.side is None else supplied(model.side, model.exposures, model.takes),
             log=model.platform.log if scenario.report.log and replicate == 0 else None,
             asked=asked_in(model),
         )

@@ -8,6 +8,7 @@ from typing import get_args
 from agents.choice import CHOICES
 from agents.churn import DEPARTURES
 from agents.cohorts import COHORTS
+from agents.creator import CREATORS
 from agents.drift import DRIFTS
 from agents.feedback import FEEDBACKS
 from agents.interests import INTERESTS
@@ -17,8 +18,8 @@ from policies.rerank import RERANKERS
 from simulator.arms import OneArm
 from simulator.controls import CONTROLS
 from simulator.docs import PartDoc, document
-from simulator.faults import did_you_mean
 from simulator.events import EVENTS, OneEvent
+from simulator.faults import did_you_mean
 from simulator.measures import DERIVED, MEASURES
 from simulator.parts import OneOf, Section
 from simulator.scenario import OneCohort, Scenario
@@ -32,6 +33,7 @@ PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "choices": (OneOf(CHOICES, "choice model"), dict(CHOICES)),
     "cohorts": (OneCohort(), dict(COHORTS)),
     "drifts": (OneOf(DRIFTS, "drift model"), dict(DRIFTS)),
+    "creators": (OneOf(CREATORS, "behaviour of creators"), dict(CREATORS)),
     "events": (OneEvent(), dict(EVENTS)),
     "feedbacks": (OneOf(FEEDBACKS, "kind of feedback"), dict(FEEDBACKS)),
     "departures": (OneOf(DEPARTURES, "reason to leave"), dict(DEPARTURES)),

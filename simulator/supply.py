@@ -10,7 +10,7 @@ from torch import Tensor
 
 from agents.catalog import Catalog
 from agents.creator import Craft, Creators
-from agents.space import mixture, unit
+from agents.space import commonness, mixture, unit
 from agents.supply import Plan, Shelf, draw_plan
 from simulator.creator_keys import CreatorKeys
 from simulator.draws import Draws
@@ -88,7 +88,7 @@ def grown(scenario: Scenario, initial: Catalog, draws: Draws) -> tuple[Catalog, 
     ids = torch.arange(first)
     by = catalog.creator[ids]
     catalog.publish(ids, *craft.make(ids, creators.style[by], creators.quality[by], catalog.space, draws))
-    shelf = Shelf(catalog, _weights(initial, plan, items.popularity_skew, draws), keys.lifetime, keys.half_life)
+    shelf = Shelf(catalog, _weights(initial, plan, draws), keys.lifetime, keys.half_life)
     shelf.turn(-scenario.warmup)
     return catalog, Supply(creators, craft, shelf)
 
@@ -98,7 +98,7 @@ def _creators(scenario: Scenario, keys: CreatorKeys, draws: Draws, d: int) -> Cr
     if scenario.items.space == "sphere":
         style = unit(torch.from_numpy(rng.standard_normal((count, d))))
     else:
-        style = torch.from_numpy(rng.dirichlet(np.full(d, keys.concentration), count))
+        style = torch.from_numpy(rng.dirichlet(keys.concentration * commonness(d, scenario.items.topic_skew), count))
     quality = torch.from_numpy(draws("quality of creators").numpy().normal(0.0, keys.quality, count))
     return Creators(torch.arange(count), style, style.clone(), quality, torch.ones(count, dtype=torch.bool))
 
@@ -112,9 +112,8 @@ def _born_before(count: int, warmup: int, lifetime: int | None, draws: Draws) ->
     return now - (quantile * lifetime).long()
 
 
-def _weights(initial: Catalog, plan: Plan, skew: float, draws: Draws) -> Tensor:
-    """Return the prominence of items when new (M,): new ones are as famous as an initial one drawn at random."""
-    _, quantile = draws("prominence").uniform_pair(torch.arange(len(initial), len(initial) + len(plan.born)))
-    rank = (quantile * len(initial)).long() + 1.0
-    weights = rank.double() ** -skew
-    return torch.cat([initial.salience * (torch.arange(1, len(initial) + 1).double() ** -skew).sum(), weights])
+def _weights(initial: Catalog, plan: Plan, draws: Draws) -> Tensor:
+    """Return the prominence of items when new (M,): each new one is as famous as an initial one drawn at random."""
+    first = len(initial)
+    _, quantile = draws("prominence").uniform_pair(torch.arange(first, first + len(plan.born)))
+    return torch.cat([initial.salience, initial.salience[(quantile * first).long()]])

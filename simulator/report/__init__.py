@@ -20,7 +20,7 @@ from simulator.report.style import Drawing, Look, house_style, looks, png, settl
 from simulator.report.sureness import sureness
 from simulator.report.tradeoff import diversity_against_utility, fronts_table
 from simulator.report.training import learning_curves
-from simulator.report.trajectories import difference_curves, family_trajectories, focus_trajectories
+from simulator.report.trajectories import difference_curves, family_trajectories, focus_trajectories, supply_trajectories
 
 __all__ = ["NotARunDirectory", "save", "write_report"]
 
@@ -64,6 +64,7 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
     seen = snapshots(evidence.run)
     return {
         "trajectories": focus_trajectories(evidence, look),
+        "supply": supply_trajectories(evidence, look),
         "differences": difference_curves(evidence, look),
         "events": event_effects(evidence, look),
         "phase": phase_plot(evidence, look),

@@ -16,6 +16,7 @@ from simulator.report.vocabulary import Wording, capital, listing, lowered, numb
 PANELS_IN_A_ROW = 3
 PANEL_HEIGHT = 1.75  # inches
 BANDED_ARMS = 8
+SUPPLY = ("creators.active", "creators.reached", "creators.available", "creators.alpha", "creators.beta", "creators.vendi")
 TOLD = 6  # measures in the text for those who do not see the picture
 COLUMNS = ["arm", "measure", "round", "mean", "low", "high", "n"]
 BAND_COLUMNS = [*COLUMNS[:-1], "pointwise_low", "pointwise_high", "n"]
@@ -24,6 +25,14 @@ BAND_COLUMNS = [*COLUMNS[:-1], "pointwise_low", "pointwise_high", "n"]
 def focus_trajectories(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
     """The measures that the scenario asks to draw, over all rounds."""
     return trajectories(evidence, look, evidence.focus, "trajectories", "How each measure develops")
+
+
+def supply_trajectories(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
+    """Who goes on creating and how varied it is, in worlds with creators."""
+    there = [measure for measure in SUPPLY if measure in set(evidence.measures)]
+    if not there:
+        return None
+    return trajectories(evidence, look, there, "supply", "Who goes on creating, and how varied it is")
 
 
 def family_trajectories(evidence: Evidence, look: dict[str, Look]) -> list[Drawing]:

@@ -51,8 +51,9 @@ def test_an_item_is_the_same_whoever_else_is_made_and_follows_its_style_smoothly
 
 def test_spread_on_the_sphere():
     style = torch.eye(3, dtype=torch.float64)[:1].expand(500, -1)
+    items, quality = torch.arange(500), torch.zeros(500).double()
     cosines = [
-        Craft(1.0, spread, 0.0).make(torch.arange(500), style, torch.zeros(500).double(), "sphere", DRAWS)[0][:, 0].mean().item()
+        Craft(1.0, spread, 0.0).make(items, style, quality, "sphere", DRAWS)[0][:, 0].mean().item()
         for spread in (0.0, 0.5, 1.0, 100.0)
     ]
     assert cosines[0] == pytest.approx(1)

@@ -13,6 +13,7 @@ import torch
 from policies.base import Policy
 from policies.cold import NEIGHBOURS, explain_all, rank_all, stand_ins
 from policies.log import FeedbackLog, ItemData
+from policies.sequence import SequencePolicy
 from simulator.draws import Draws
 
 sys.path.append(str(Path(__file__).parent))
@@ -54,10 +55,12 @@ PERSONAL = [name for name in VARIANTS if name not in {"random", "popularity", "p
 
 
 def well_trained(name: str, log: FeedbackLog) -> Policy:
-    """The variant, trained until it tells topics apart: the contract's are trained for a step or two, which is not enough."""
-    policy, more = copy.deepcopy(VARIANTS[name]), {"epochs": 60, "patience": None, "learning_rate": 0.03}
-    if hasattr(policy, "learning_rate"):
-        policy = dataclasses.replace(policy, **{key: value for key, value in more.items() if hasattr(policy, key)})
+    """The variant, large and trained enough to tell topics apart: the contract's are too small and make a step or two."""
+    policy = copy.deepcopy(VARIANTS[name])
+    if isinstance(policy, SequencePolicy):
+        policy = dataclasses.replace(policy, hidden=32, dropout=0.0, epochs=80, patience=None, learning_rate=0.01)
+    elif hasattr(policy, "learning_rate"):
+        policy = dataclasses.replace(policy, epochs=60)
     return policy.fit(log, catalogue(OLD), torch.Generator().manual_seed(1), k=4)
 
 

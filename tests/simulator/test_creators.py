@@ -59,8 +59,9 @@ class Watched(FilterBubbleModel):
 
 @settings(max_examples=12, deadline=None)
 @given(
-    arm=st.sampled_from(range(len(ARMS))), seed=st.integers(0, 99), rate=st.floats(0.05, 2), lifetime=st.none() | st.integers(1, 9),
-    least=st.none() | st.integers(1, 9), space=st.sampled_from(["simplex", "sphere"]), rhythm=st.sampled_from(["poisson", "regular"]),
+    arm=st.sampled_from(range(len(ARMS))), seed=st.integers(0, 99), rate=st.floats(0.05, 2),
+    lifetime=st.none() | st.integers(1, 9), least=st.none() | st.integers(1, 9),
+    space=st.sampled_from(["simplex", "sphere"]), rhythm=st.sampled_from(["poisson", "regular"]),
 )
 def test_nothing_is_found_shown_or_taken_before_it_is_there_or_after(arm, seed, rate, lifetime, least, space, rhythm):
     creators = {

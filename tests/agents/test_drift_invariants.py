@@ -69,7 +69,7 @@ def test_every_knob_of_the_fast_models_is_turned():
 
 
 @pytest.mark.parametrize("kind", [kind for kind, space in CASES if space == "simplex"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 9), st.sampled_from([0.02, 0.5, 20.0]), st.integers(1, 3), st.booleans())
 def test_interests_stay_on_the_simplex(live, kind, seed, topics, concentration, most, fast):
     rng = np.random.default_rng(seed)
@@ -84,7 +84,7 @@ def test_interests_stay_on_the_simplex(live, kind, seed, topics, concentration, 
 
 
 @pytest.mark.parametrize("kind", [kind for kind, space in CASES if space == "sphere"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 3), st.booleans())
 def test_directions_keep_their_length(live, kind, seed, most, fast):
     rng = np.random.default_rng(seed)

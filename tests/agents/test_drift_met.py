@@ -234,9 +234,9 @@ def test_the_closed_loop_locks_to_a_side_at_the_exact_mean(make_users, make_cata
 
 
 def test_exploration_makes_the_closed_loop_less_extreme(make_users, make_catalog):
-    for epsilon in (0.1, 0.4):
-        mean, side = closed_loop(make_users, make_catalog, [0.0], epsilon, 400, 1200)
-        assert (mean * side)[side != 0].mean().item() == pytest.approx(0.2 * (1 - epsilon) / 0.3, abs=0.01)
+    """Linearly in 1 − ε; the other test has ε = 0.2."""
+    mean, side = closed_loop(make_users, make_catalog, [0.0], 0.5, 400, 1000)
+    assert (mean * side)[side != 0].mean().item() == pytest.approx(0.2 * (1 - 0.5) / 0.3, abs=0.01)
 
 
 # The mean of what is remembered: Geschke, Lorenz & Holtz 2019
@@ -337,7 +337,14 @@ def loop(make_users, make_catalog, policy: str, rounds: int, model: ItemFeedback
         yield (users.interests - users.origin).square().sum(1)
 
 
-@pytest.mark.parametrize(("policy", "published"), [("oracle", {500: 2.24, 1000: 22.0}), ("random", {500: 0.44})])
+@pytest.mark.parametrize(
+    ("policy", "published"),
+    [
+        ("oracle", {500: 2.24}), ("random", {500: 0.44}),
+        pytest.param("oracle", {1000: 22.0, 2000: 187}, marks=pytest.mark.slow),
+        pytest.param("random", {1000: 2.55, 2000: 22.8}, marks=pytest.mark.slow),
+    ],
+)
 def test_the_loop_degenerates_as_published(policy, published, make_users, make_catalog):
     """Against another program's means over 200 worlds, at four standard errors of the difference."""
     amplitude = dict(enumerate(loop(make_users, make_catalog, policy, max(published), ItemFeedback()), start=1))
@@ -354,9 +361,3 @@ def test_restarts_keep_the_loop_from_degenerating_as_published(restart, publishe
     error = amplitude.std().item() * (1 / 400 + 1 / 200) ** 0.5
     assert amplitude.mean().item() == pytest.approx(published, abs=4 * error)
     assert 4 * error < 0.15 * published
-
-
-def test_restarts_keep_the_loop_from_degenerating(make_users, make_catalog):
-    """Published: with any restart of 1 % or more L stays below 5; without, it is 22 by now."""
-    *_, amplitude = loop(make_users, make_catalog, "oracle", 1000, ItemFeedback(restart=0.01), n=200)
-    assert 1 < amplitude.mean() < 5

@@ -90,7 +90,7 @@ def rank_all(
 
 
 def explain_all(policy: Policy, user: int, asked: Tensor, log: FeedbackLog, items: ItemData) -> Explanation:
-    """Like `policy.explain`, of items `asked` (k,), not all of which it need know: their reasons are those of their stand-ins."""
+    """Like `policy.explain`, of items `asked` (k,) not all of which it need know: the others have the reasons of stand-ins."""
     if items.available is None or policy.reads_features:
         return policy.explain(user, asked, log)
     stand, past = _stand_ins_of(policy, items), log.of_first(len(policy.popularity_))

@@ -253,9 +253,10 @@ class FilterBubbleModel(mesa.Model):
 
     def _stock(self) -> Stock | None:
         """The supply side as it is in this round, before creators respond to it."""
-        if self.side is None or self.catalog.available is None:
+        catalog = self.catalog
+        if self.side is None or catalog.available is None:
             return None
-        catalog, style = self.catalog, self.side.creators.style.float()
+        style = self.side.creators.style.float()
         return Stock(
             catalog.available, catalog.topics, similarity_features(catalog),
             mixture(style, catalog.space) if catalog.space == "sphere" else style, self.side.creators.active.clone(),

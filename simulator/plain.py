@@ -72,14 +72,13 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
 
 
 def _supply(creators: CreatorKeys, number: int) -> str:
-    viability, text = creators.viability, f"Creators: {number:,} of them each publish {creators.rate:g} items a round on average. "
-    text += _part(creators.behaviour)
+    viability = creators.viability
+    text = f"Creators: {number:,}, who publish {creators.rate:g} items a round each on average. {_part(creators.behaviour)}"
     if creators.lifetime is not None:
         text += f" An item is there for {count(creators.lifetime, 'round')}."
     if viability is not None:
-        text += (
-            f" Who had less than {viability.least:g} items {viability.by} in the newest {count(viability.rounds, 'round')} gives up."
-        )
+        rounds = count(viability.rounds, "round")
+        text += f" Who had fewer than {viability.least:g} items {viability.by} in the newest {rounds} gives up."
     return text
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +12,8 @@ from hypothesis import strategies as st
 
 from simulator.faults import ScenarioError
 from simulator.model import FilterBubbleModel
-from simulator.scenario import Scenario, check
+from simulator.scenario import Scenario, check, load_scenario
+from simulator.store import packed
 from simulator.warmup import WarmStart
 from simulator.yaml_source import parse
 
@@ -176,6 +180,37 @@ def test_all_items_are_there_in_the_measures_or_out_of_them():
     shown += torch.bincount(slates.long().flatten(), minlength=len(shown))
     assert there.sum() < len(there)
     assert model.values["exposure.coverage"] == pytest.approx((shown[there] > 0).double().mean().item())
+
+
+@pytest.mark.parametrize("lone", [True, False])
+def test_a_run_that_was_cut_off_goes_on_to_the_same_end(lone):
+    """A model goes into a checkpoint and comes back with its creators and their gaps."""
+    arm = MF if lone else "popularity"
+    scenario = world([arm], {**SUPPLY, "behaviour": "adaptive", "viability": {"least": 5, "rounds": 2}})
+    whole, cut = play(scenario), FilterBubbleModel(scenario, scenario.policies[0])
+    while cut.round < 4:
+        cut.step()
+    resumed = torch.load(io.BytesIO(packed(cut)), weights_only=False).run()
+    assert repr(resumed.trajectory) == repr(whole.trajectory)
+    assert torch.equal(resumed.catalog.features, whole.catalog.features)
+    assert resumed.side.shelf.catalog is resumed.catalog
+    cut.close()
+    resumed.close()
+
+
+@pytest.mark.slow
+def test_creators_specialise_most_under_popularity_and_least_at_random():
+    """The order of Lucherini et al. 2021 (T-RECS, notebook): random, then what is personal, then popularity."""
+    scenario = load_scenario(Path(__file__).parents[2] / "scenarios" / "creators.yaml")
+    names = [arm.name for arm in scenario.policies]
+    for replicate in range(3):
+        end = {}
+        for name in ("random", "content", "popularity"):
+            model = FilterBubbleModel(scenario, scenario.policies[names.index(name)], replicate).run()
+            end[name] = model.values["creators.alpha"], model.values["creators.active"]
+            model.close()
+        assert end["random"] > end["content"] > end["popularity"]
+        assert end["random"][1] > end["popularity"][1]
 
 
 @pytest.mark.parametrize(("keys", "words"), [

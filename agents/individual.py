@@ -175,7 +175,7 @@ class IndividualCohort(UserCohort):
         self.names = topic_names(self.catalog)
         self.seen: dict[int, Item] = {}
         self.people = [pattern._enter(self, row) for row in range(len(self.users))]
-        self.took: list[list[Offer]] = [[] for _ in self.people]
+        self.offers: list[dict[int, Offer]] = [{} for _ in self.people]     # what was before each in the newest round
         self._begun = False
 
     def items(self, number: int) -> Item:
@@ -199,16 +199,15 @@ class IndividualCohort(UserCohort):
                 person.begin()
         utility = true_utility(self.users, self.catalog, menu, menu.offered).tolist()
         items, offered = menu.items.tolist(), menu.offered.tolist()
-        self.took = [[] for _ in self.people]
-        for row, person in enumerate(self.people):
-            if any(offered[row]):
-                offers = self._offers(items[row], offered[row], utility[row], menu.slate_size)
-                self.took[row] = self._checked(person, person.choose(list(offers)), offers)
+        self.offers = [
+            self._offers(items[row], offered[row], utility[row], menu.slate_size) for row in range(len(self.people))
+        ]
         taken = torch.zeros(len(self.people), self.takes, dtype=torch.bool)
         from_slate, worth = taken.clone(), torch.zeros(taken.shape)
         ids = torch.zeros(taken.shape, dtype=torch.int64)
-        for row, offers in enumerate(self.took):
-            for place, offer in enumerate(offers):
+        for row, (person, offers) in enumerate(zip(self.people, self.offers, strict=True)):
+            answer = person.choose(list(offers.values())) if offers else None
+            for place, offer in enumerate(self._checked(person, answer, offers)):
                 taken[row, place], ids[row, place] = True, offer.id
                 from_slate[row, place], worth[row, place] = offer.place is not None, offer.utility
         return Choice(ids, taken, from_slate, worth)
@@ -216,7 +215,12 @@ class IndividualCohort(UserCohort):
     def move(self, choice: Choice, draws: Draws) -> None:
         """Interests move as the drift model says, but for those who say it themselves."""
         self._wake("individual drift", draws)
-        own = [person.drift(list(taken)) for person, taken in zip(self.people, self.took, strict=True)]
+        present = self.users.present            # who has left, or is still to come, does not change
+        own = [
+            person.drift([offers[item] for item in choice.items[row][choice.taken[row]].tolist()])
+            if present is None or present[row] else None
+            for row, (person, offers) in enumerate(zip(self.people, self.offers, strict=True))
+        ]
         super().move(choice, draws)
         for row, shares in enumerate(own):
             if shares is not None:
@@ -228,7 +232,7 @@ class IndividualCohort(UserCohort):
         for person, (high, low) in zip(self.people, words.long().tolist(), strict=True):
             person._wake(draws, high << 32 | low)
 
-    def _offers(self, items: list[int], offered: list[bool], utility: list[float], slate_size: int) -> list[Offer]:
+    def _offers(self, items: list[int], offered: list[bool], utility: list[float], slate_size: int) -> dict[int, Offer]:
         """Her menu; an item that stands in it twice is offered once, as the slate has it."""
         offers: dict[int, Offer] = {}
         for place, item in enumerate(items):
@@ -238,15 +242,15 @@ class IndividualCohort(UserCohort):
                     seen.id, seen.title, seen.topics, seen.quality, seen.creator,
                     place if place < slate_size else None, utility[place],
                 )
-        return list(offers.values())
+        return offers
 
-    def _checked(self, person: Individual, answer: Any, offers: list[Offer]) -> list[Offer]:
+    def _checked(self, person: Individual, answer: Any, offers: dict[int, Offer]) -> list[Offer]:
         taken = [] if answer is None else [answer] if isinstance(answer, Item) else answer
         who = f"{type(person).__name__}.choose, user {person.user}, round {person.round}"
         if not isinstance(taken, Sequence) or isinstance(taken, str):
             raise UserFailed(f"{who}: must return an offer, a list of offers or None (got {answer!r})")
         for offer in taken:
-            if not any(offer is each for each in offers):
+            if not any(offer is each for each in offers.values()):
                 said = f"item {offer.id}, as `item` gives it," if isinstance(offer, Item) else repr(offer)
                 raise UserFailed(f"{who}: {said} is not one of the offers on her menu")
         if len({offer.id for offer in taken}) < len(taken):

@@ -142,8 +142,8 @@ def _sentences(asked: pd.DataFrame, spent: Mapping[str, int] | None) -> list[str
         takes, instead = answered["taken"].map(len).mean(), answered["parametric"].map(len).mean()
         if instead:
             said.append(
-                f"It takes {takes / instead:.2g} times as much as the choice model takes from the same menus: {takes:.3g} items "
-                f"a question against {instead:.3g}."
+                f"It takes {takes / instead:.2g} times as much as the choice model takes from the same menus: {takes:.3g} "
+                f"items a question against {instead:.3g}."
             )
     if spent:
         said.append(

@@ -250,6 +250,24 @@ def test_her_own_drift_takes_the_place_of_the_model_s():
     assert torch.equal(mixed.users.interests[~odd].sum(1).round(decimals=4), torch.ones(10))
 
 
+def test_drift_is_told_what_was_taken_even_if_she_was_made_to_take_it():
+    """Users who leave their bubble on purpose take other items than their `choose` says: see `agents/escape.py`."""
+    told: dict[int, list[int]] = {user: [] for user in range(20)}
+
+    def drift(self: Individual, taken: list[Offer]) -> None:
+        told[self.user] += [offer.id for offer in taken]
+
+    values = world(answering(lambda self, menu: menu[-1], drift))
+    scenario = Scenario.model_validate(values, context={"allow_code": True})
+    model = FilterBubbleModel(scenario, scenario.policies[0])
+    for cohort in model.cohorts:
+        cohort.avoid(cohort.users.interests > 0.5)
+    model.run()
+    model.close()
+    users, items, _ = model.platform.log.interactions()
+    assert told == {user: items[users == user].tolist() for user in range(20)}
+
+
 @pytest.mark.parametrize("space", ["simplex", "sphere", "values"])
 def test_shares_become_interests_of_every_space(space: str):
     shares = torch.tensor([[0.4, 0.0, 0.1, 0.0, 0.5, 0.0], [0.2, 0.3, 0.0, 0.0, 0.0, 0.5]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import product
@@ -25,6 +25,8 @@ from simulator.evaluation import evaluate, scenario_to_evaluate
 from simulator.evaluation_output import table, write_folder, write_json
 from simulator.explaining import CannotExplain, explain, in_words, read_trajectory
 from simulator.faults import ScenarioError, did_you_mean
+from simulator.fitting.fitted import NotAFit
+from simulator.fitting.report import write_fit_report
 from simulator.language import require_keys
 from simulator.place import PlaceTaken, place
 from simulator.plain import count, replicates_in_words
@@ -117,8 +119,8 @@ def _play(job: runner.Job, started: datetime, resources: runner.Resources, quiet
             _out.print(f"Going on with {folder}: {done}{of} runs are finished. --fresh starts anew.", markup=False)
     results = _run(job, resources, quiet)
     write_run(folder, scenario, data, results, started)
-    for story in results.failures.values():
-        _err.print(story, markup=False)
+    for line in _told_once(results.failures.values()):
+        _err.print(line, markup=False)
     whole = results.whole
     if whole:
         job.store.clear()
@@ -135,6 +137,19 @@ def _play(job: runner.Job, started: datetime, resources: runner.Resources, quiet
         _err.print(f"{count(len(results.failures), 'run')} of {everything} failed. The same command tries again.", markup=False)
         return FAILED
     return 0
+
+
+def _told_once(failures: Iterable[str]) -> list[str]:
+    """What broke down, each story once: one mistake in a world is one in all of its runs."""
+    told: dict[str, list[str]] = {}
+    for failure in failures:
+        prefix = re.match(r"arm .*?, replicate \d+: ", failure, re.DOTALL)
+        where, story = (prefix.group()[:-2], failure[prefix.end() :]) if prefix else ("", failure)
+        told.setdefault(story, []).append(where)
+    return [
+        f"{places[0]}: {story}" + (f"\nThe same in {count(len(places) - 1, 'other run')}." if len(places) > 1 else "")
+        for story, places in told.items()
+    ]
 
 
 def _run(job: runner.Job, resources: runner.Resources, quiet: bool) -> runner.Results:
@@ -163,6 +178,7 @@ def _run(job: runner.Job, resources: runner.Resources, quiet: bool) -> runner.Re
 
 
 _PAGES = {
+    "fit.yaml": write_fit_report,
     "tune.yaml": write_tune_report,
     "assumptions.json": write_assumptions_report,
     SENSITIVITY_FILE: write_sensitivity_report,
@@ -179,7 +195,7 @@ def remake_report(folder: Path, formats: Sequence[str] = ()) -> int:
         page = special(folder) if special else write_report(folder, linked="md" in wanted)
         with _err.status("Making what was asked for beside the page …"):
             pages = write_pages(page, wanted)
-    except (NotARunDirectory, NotAssumptions, NotASweep, NotATune, UnknownFormat, CannotPrint) as error:
+    except (NotARunDirectory, NotAssumptions, NotASweep, NotATune, NotAFit, UnknownFormat, CannotPrint) as error:
         return _say(error)
     except OSError as error:
         _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)

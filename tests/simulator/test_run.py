@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from simulator import session
 from simulator.__main__ import app
 from simulator.sweeping.loading import load_sweep
 from simulator.tuning.loading import load_tune
@@ -259,3 +260,10 @@ def test_two_arms_of_like_names_have_a_log_each(tmp_path: Path):
     )
     assert command("run", file, "--out", tmp_path / "out", "--workers", 1, "--quiet").exit_code == 0
     assert len(list((tmp_path / "out" / "log").glob("*.impressions.parquet"))) == 2
+
+
+def test_what_breaks_everywhere_is_told_once():
+    told = session._told_once([
+        "arm 'a: b', replicate 1: \nTraceback: no", "arm 'a: b', replicate 2: \nTraceback: no", "arm 'c', replicate 1: full disk",
+    ])  # fmt: skip
+    assert told == ["arm 'a: b', replicate 1: \nTraceback: no\nThe same in 1 other run.", "arm 'c', replicate 1: full disk"]

@@ -10,6 +10,7 @@ import torch
 from annotated_types import Interval
 from scipy import special
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from agents.abm import mesa
 from agents.catalog import Catalog
@@ -199,6 +200,13 @@ def _dirichlet(concentration: Tensor, quantile: Tensor) -> Tensor:
     return rows / rows.sum(1, keepdim=True)
 
 
+class Talk(NamedTuple):
+    """A topic that everybody talks about: each item published is about it alone with probability `share`."""
+
+    topic: int                      # 0 … T − 1
+    share: float
+
+
 class CreatorCohort(mesa.Agent):
     """Acts for the creators in `rows`: all of them, or exactly one.
 
@@ -218,10 +226,11 @@ class CreatorCohort(mesa.Agent):
         self.viability = viability
         self.record = torch.zeros(len(creators), 0, dtype=torch.int64)      # had in the newest rounds, oldest first
 
-    def publish(self, due: Tensor, draws: Draws) -> None:
+    def publish(self, due: Tensor, draws: Draws, talk: Talk | None = None) -> None:
         """Make those of the items (n,) that are planned for this round and by creators who are still there.
 
-        `draws` are those of the whole run: what an item is like does not hang on when it is asked for.
+        `draws` are those of the whole run: what an item is like does not hang on when it is asked for. `talk`: what everybody
+        talks about in this round.
         """
         place = self.catalog.creator[due] - self.rows.start
         ours = (place >= 0) & (place < len(self.creators))
@@ -229,9 +238,10 @@ class CreatorCohort(mesa.Agent):
         there = self.creators.active[place]
         due, place = due[there], place[there]
         if len(due):
-            made = self.craft.make(
-                due, self.creators.style[place], self.creators.quality[place], self.catalog.space, draws
-            )
+            style = self.creators.style[place]
+            if talk is not None:
+                style[draws("talk").uniform(due) < talk.share] = one_hot(torch.tensor(talk.topic), style.shape[1]).to(style)
+            made = self.craft.make(due, style, self.creators.quality[place], self.catalog.space, draws)
             self.catalog.publish(due, *made)
 
     def respond(self, audience: Audience, draws: Draws, counts: bool) -> None:

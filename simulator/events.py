@@ -14,6 +14,7 @@ from annotated_types import Interval
 from pydantic import Strict
 from torch import Tensor
 
+from agents.creator import Talk
 from policies.ranking import block_size
 from simulator.arms import Arm, OneArm
 from simulator.attempts import chosen
@@ -38,6 +39,10 @@ class Event:
 
     def end(self, model: FilterBubbleModel) -> None:
         """What changes back after its last round."""
+
+    def talk(self) -> Talk | None:
+        """What everybody who publishes talks about while it lasts."""
+        return None
 
     def silences(self, users: Tensor, draws: Draws) -> Tensor | None:
         """Return a bool (n,): which of `users` the platform cannot serve. None: it serves all."""
@@ -77,6 +82,10 @@ class Outage(Event):
 
     share: Share = 1.0
     """Share of the users who get no slates, always the same ones."""
+
+    def talk(self) -> Talk | None:
+        """What everybody who publishes talks about while it lasts."""
+        return None
 
     def silences(self, users: Tensor, draws: Draws) -> Tensor:
         return chosen(users, self.share, draws, "outage")
@@ -214,6 +223,25 @@ class Escape(Event):
             cohort.avoid(None)
 
 
+@dataclass(frozen=True)
+class Burst(Event):
+    """Something happens, and everybody writes about it: much of what creators publish while it lasts is on one topic.
+
+    Each item published is, with probability `share`, as of a creator who is about `topic` alone.
+
+    Source: after Kleinberg 2003 (Data Mining and Knowledge Discovery), bursts of a topic in a stream of documents.
+    """
+
+    topic: Count
+    """The topic, by its number from 1."""
+
+    share: Share = 0.8
+    """Share of the new items that are about it."""
+
+    def talk(self) -> Talk:
+        return Talk(self.topic - 1, self.share)
+
+
 EVENTS: dict[str, type[Event]] = {
     "switch": Switch,
     "outage": Outage,
@@ -222,6 +250,7 @@ EVENTS: dict[str, type[Event]] = {
     "transparency": Transparency,
     "reset_history": ResetHistory,
     "escape": Escape,
+    "burst": Burst,
 }
 
 
@@ -260,6 +289,10 @@ class Timeline:
         for each in self.events:
             if each.at == model.round:
                 each.event.begin(model)
+
+    def talk(self, round: int) -> Talk | None:
+        """Return what everybody talks about in this round; of two such events the later one's."""
+        return next((talk for event in reversed(self.at_work(round)) if (talk := event.talk()) is not None), None)
 
     def at_work(self, round: int) -> list[Event]:
         """Return the lasting events of this round."""

@@ -144,7 +144,7 @@ class FilterBubbleModel(mesa.Model):
             return
         due = self.side.shelf.due(self.round)
         for maker in self.makers:
-            maker.publish(due, self.draws)
+            maker.publish(due, self.draws, self.timeline.talk(self.round))
         self.side.shelf.turn(self.round)
         self.sampler.look_at(self.catalog)
         self.platform.stock(self.round)

@@ -43,7 +43,7 @@ from simulator.belief_conflicts import belief_conflicts
 from simulator.churn_keys import ChurnKeys
 from simulator.creator_keys import MOST_PLANNED, CreatorKeys
 from simulator.docs import MOST
-from simulator.events import Escape, OneEvent, Scheduled
+from simulator.events import Burst, Escape, OneEvent, Scheduled
 from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
 from simulator.item_keys import AttributeKeys, Features, feature_conflicts
 from simulator.measures import select
@@ -663,6 +663,13 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         attempts += isinstance(scheduled.event, Escape)
         if attempts > 1 and isinstance(scheduled.event, Escape):
             yield problem("is the second attempt to escape, and there can be one", ("events", place))
+        if isinstance(scheduled.event, Burst):
+            if scenario.creators is None:
+                yield problem("'burst' is of new items: add `creators:`, who publish them", ("events", place, "kind"))
+            elif items.space != "simplex":
+                yield problem(f"'burst' needs `items.space: simplex` (it is {items.space})", ("events", place, "kind"))
+            elif scheduled.event.topic > items.topics:
+                yield problem(f"there are {items.topics} topics (got {scheduled.event.topic})", ("events", place, "topic"))
         if scheduled.at > scenario.rounds:
             yield problem(f"must be at most `rounds`, {scenario.rounds} (got {scheduled.at})", ("events", place, "at"))
         for number, name in enumerate(scheduled.arms or ()):

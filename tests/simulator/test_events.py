@@ -52,11 +52,12 @@ def shown(model: FilterBubbleModel) -> dict[int, torch.Tensor]:
 @pytest.mark.parametrize("event", [
     {"kind": "switch", "to": "random"}, {"kind": "outage", "rounds": 2}, {"kind": "injection", "share": 0.4},
     {"kind": "cap", "share": 0.2}, {"kind": "transparency", "trust": 0.2}, {"kind": "reset_history"},
-    {"kind": "escape", "share": 0.5, "rounds": 3},
+    {"kind": "escape", "share": 0.5, "rounds": 3}, {"kind": "burst", "topic": 2},
 ], ids=lambda event: event["kind"])  # fmt: skip
 def test_nothing_is_different_before_it_begins_nor_in_arms_that_it_spares(event):
-    scenario = world([{**event, "at": 5, "arms": ["popularity"]}])
-    quiet = world([])
+    supply = {"creators": {"rate": 0.3}} if event["kind"] == "burst" else {}
+    scenario = world([{**event, "at": 5, "arms": ["popularity"]}], **supply)
+    quiet = world([], **supply)
     before, never = shown(played(scenario)), shown(played(quiet))
     assert all(torch.equal(before[round], never[round]) for round in range(1, 5))
     spared, same = played(scenario, 1), played(quiet, 1)
@@ -185,6 +186,24 @@ def test_effort_is_what_was_taken_until_a_slate_followed():
     model.close()
 
 
+def test_a_burst_is_what_its_share_of_the_new_items_is_about():
+    creators = {"rate": 3.0, "concentration": 1.0}
+    event = {"kind": "burst", "at": 3, "rounds": 4, "topic": 2, "share": 0.7}
+    items = {"count": M, "topics": T, "creators": 50, "concentration": 0.05}
+    loud, quiet = (
+        played(world(events, ["random"], creators=creators, items=items, measures={"names": ["*.topic_share"], "topic": 2}))
+        for events in ([event], [])
+    )
+    born = loud.catalog.born
+    during, others = (born >= 3) & (born < 7), (born < 3) | (born >= 7)
+    assert torch.equal(loud.catalog.topics[others], quiet.catalog.topics[others])
+    about = loud.catalog.topics[during, 1] > 0.999
+    same = (loud.catalog.topics[during] == quiet.catalog.topics[during]).all(1)
+    assert about.double().mean().item() == pytest.approx(0.7, abs=4 * np.sqrt(0.7 * 0.3 / int(during.sum())) + 0.03)
+    assert (about | same).all()
+    assert loud.values["exposure.topic_share"] > quiet.values["exposure.topic_share"] + 0.1
+
+
 @pytest.mark.parametrize(("event", "words"), [
     ("{kind: outage}", "events[0].at"),
     ("{kind: outage, at: 99}", "must be at most `rounds`, 50 (got 99)"),
@@ -192,6 +211,7 @@ def test_effort_is_what_was_taken_until_a_slate_followed():
     ("{kind: switch, at: 2, to: mff}", "there is no policy 'mff'"),
     ("{kind: switch, at: 2, to: mf, rounds: 3}", "'switch' happens once"),
     ("{kind: cap, at: 2, arms: [mg]}", "there is no arm 'mg'"),
+    ("{kind: burst, at: 2, topic: 1}", "'burst' is of new items: add `creators:`"),
     ("{kind: escape, at: 2}, {kind: escape, at: 3}", "is the second attempt to escape"),
 ])  # fmt: skip
 def test_events_that_cannot_be_are_refused(tmp_path: Path, event: str, words: str):

@@ -205,8 +205,8 @@ class Escape(Event):
     however little it appeals. The measures escape.* say how far her slates follow, in every arm, also in those where she does
     not try.
 
-    Source: after the bubble escape potential of arXiv 2512.03067, two users of one history who respond differently; the measure is
-    ours (docs/events.md).
+    Source: after the bubble escape potential of arXiv 2512.03067, two users of one history who respond differently; the
+    measures are ours (docs/events.md).
     """
 
     share: Share = 0.2

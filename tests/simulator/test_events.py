@@ -125,7 +125,8 @@ def test_the_less_trust_the_less_is_taken_from_slates():
     taken = []
     for trust in (1.0, 0.5, 0.0):
         scenario = world([{"kind": "transparency", "at": 1, "trust": trust}], measures={"names": ["utility.slate_share"]})
-        taken.append(np.mean([values.get("utility.slate_share", 0.0) for round, values in played(scenario).trajectory if round]))
+        course = [values for round, values in played(scenario).trajectory if round]
+        taken.append(np.mean([values.get("utility.slate_share", 0.0) for values in course]))
     assert taken[0] > taken[1] > taken[2] == 0
 
 

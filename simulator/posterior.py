@@ -34,22 +34,26 @@ def key_steps(key: str) -> Loc:
     return parse_override(f"{key}=").loc
 
 
+def refusal(key: str) -> str | None:
+    """Return why a key may not differ between replicates; None if it may."""
+    try:
+        steps = key_steps(key)
+    except ScenarioError:
+        steps = ()
+    if len(steps) > 1 and steps[0] in SECTIONS and key not in SIZES:
+        return None
+    return f"may not differ between replicates; what may is {', '.join(f'{section}.…' for section in SECTIONS)}, but no sizes"
+
+
 def _draws(columns: dict[str, list[float]]) -> dict[str, list[float]]:
     problems = []
     lengths = {len(values) for values in columns.values()}
     if not columns or 0 in lengths:
         problems.append(problem("must have at least one key with at least one draw"))
     elif len(lengths) > 1:
-        message = f"every key must have as many draws as the others (there are {min(lengths)} to {max(lengths)})"
-        problems.append(problem(message))
-    for key in columns:
-        try:
-            steps = key_steps(key)
-        except ScenarioError:
-            steps = ()
-        if len(steps) < 2 or steps[0] not in SECTIONS or key in SIZES:
-            where = ", ".join(f"{section}.…" for section in SECTIONS)
-            problems.append(problem(f"may not differ between replicates; what may is {where}, but no sizes", (key,)))
+        apart = f"there are {min(lengths)} to {max(lengths)}"
+        problems.append(problem(f"every key must have as many draws as the others ({apart})"))
+    problems += [problem(message, (key,)) for key in columns if (message := refusal(key))]
     if problems:
         raise wrong(*problems)
     return columns

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -104,8 +105,8 @@ def _show_plan(asked: Fitting, data: Dataset, resources: Resources) -> None:
         assert axis.range is not None
         _out.print(f"  {axis.keys[0]}: {axis.range.low:g} to {axis.range.high:g}, {axis.range.scale}", markup=False)
     with _err.status("Playing a few rounds to see how long they take …"):
-        (arm,) = (arm for arm in scenario.policies if arm.name == asked.arm)
-        seconds = unit_seconds(scenario, None, arm)
+        world = asked.world(asked.values(np.full(len(asked.axes), 0.5)), 0)
+        seconds = unit_seconds(world, None, world.policies[0])
     worlds = keys.simulations + (FINALISTS + 1) * RETRIALS + len(WORLDS) * keys.replicates
     processes = resources.workers or os.cpu_count() or 1
     minutes = worlds * seconds / processes / 60

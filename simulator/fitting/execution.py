@@ -59,13 +59,14 @@ class Fit:
     folder: Path
     resources: Resources
     search: Search = field(init=False)
-    halves: pd.DataFrame = field(init=False, default_factory=pd.DataFrame)
+    halves: pd.DataFrame = field(init=False, default_factory=lambda: pd.DataFrame(columns=list(FACTS)))
     values: list[dict[str, float]] = field(default_factory=list)        # of each simulation of the search
     told: list[Told | None] = field(default_factory=list)               # what came of it; None: it failed
     failures: dict[str, str] = field(default_factory=dict)
     posterior: pd.DataFrame | None = None
     fitted: dict[str, float] | None = None
     tests: dict[str, list[Told]] = field(default_factory=dict)          # by FITTED, POSTERIOR, BEFORE
+    regressed: bool = False                                             # or rejection alone
     unlikely: int = 0                                                   # adjusted draws that no world can be made of
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -180,7 +181,7 @@ class Fit:
         told = [self.told[number] for number in search.numbers[kept]]
         summaries = np.array([np.ravel([each["summaries"][name] for name in FACTS]) for each in told if each])
         target = np.ravel([fact.summaries(self.target[name]) for name, fact in FACTS.items()])
-        points, weights = adjusted(
+        points, weights, self.regressed = adjusted(
             expit(search.points[kept]), search.weights[kept], search.distances[kept], summaries, target
         )  # fmt: skip
         possible = np.array([self._makes_a_world(point) for point in points])

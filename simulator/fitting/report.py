@@ -103,7 +103,7 @@ def _names(verdicts: Sequence[Verdict]) -> str:
 def _times(verdict: Verdict) -> str:
     if not math.isfinite(verdict.distance):
         return "nobody to compare, beyond"
-    return f"{number(verdict.distance / verdict.limit, 1)} times"
+    return f"{number(verdict.distance / verdict.limit, 2)} times"
 
 
 def _facts(fitted: Fitted) -> list[dict[str, Any]]:
@@ -179,6 +179,10 @@ def _made(fitted: Fitted) -> list[tuple[str, str]]:
     data = manifest["data"]
     failed = f", {manifest['failed']} of them failed" if manifest["failed"] else ""
     unlikely = f"; {manifest['unlikely']} adjusted draws made no world and were left out" if manifest["unlikely"] else ""
+    how = (
+        "adjusted by local-linear regression on twelve summaries (Beaumont et al. 2002)" if manifest["regressed"]
+        else "as they are: too few for a regression (a larger `fit.population` has more)"
+    )
     return [
         ("Data", f"{data['name']}: {data['users']:,} users, {data['items']:,} items, {data['interactions']:,} interactions"
                  f"{', ratings of ' + format(keys['min_rating'], 'g') + ' or more' if keys['min_rating'] else ''}. "
@@ -186,8 +190,8 @@ def _made(fitted: Fitted) -> list[tuple[str, str]]:
         ("Search", f"Adaptive population Monte Carlo ABC (Lenormand et al. 2013): {manifest['simulated']} of "
                    f"{count(keys['simulations'], 'simulation')}{failed}, a population of {keys['population']}, seed "
                    f"{manifest['seed']}. Distance: mean over facts, each in units of the median distance of real halves"),
-        ("Posterior", f"The {manifest['kept']} nearest of the population, adjusted by local-linear regression on twelve "
-                      f"summaries (Beaumont et al. 2002) and resampled to {keys['draws']} draws{unlikely}"),
+        ("Posterior", f"The {manifest['kept']} nearest of the population, {how}, and resampled to {keys['draws']} "
+                      f"draws{unlikely}"),
         ("Fitted values", "Of the five nearest simulations and the mean of the posterior, what is nearest on average to the "
                           "users fitted to, in three more worlds"),
         ("Yardstick", f"{keys['halves']} random cuts of the real users in two halves, without replacement. A fact is met if "

@@ -11,6 +11,9 @@ import numpy as np
 from scipy import linalg
 from scipy.special import expit, logit
 
+POINTS_PER_COEFFICIENT = 2
+"""Fewer points than this for each coefficient, and a regression on them is not to be trusted."""
+
 EDGE = 1e-6
 """Nearer to the ends of the unit interval than this, nothing is drawn or returned: logits are finite."""
 
@@ -117,25 +120,32 @@ def _log_prior(points: np.ndarray) -> np.ndarray:
 
 def adjusted(
     points: np.ndarray, weights: np.ndarray, distances: np.ndarray, summaries: np.ndarray, target: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return points of the unit cube (n, p) as they would be had their simulations met the target, and their weights (n,).
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return points of the unit cube (n, p) as they would be had their simulations met the target, their weights, and whether
+    that could be said.
 
-    In logits, z* = z − (s − s_obs) β̂, with β̂ from the local-linear regression of z on the summaries s, weighted by the
-    Epanechnikov kernel 1 − (d / d_max)² times the weights of the search. Summaries are scaled by their median absolute
-    deviation. A singular regression (summaries that do not vary) is solved by least norm.
+    In logits, z* = α̂ + ε̂ with ẑ = α + (s − s_obs) β the local-linear regression on the summaries (n, k), weighted by the
+    Epanechnikov kernel 1 − (d / d_max)² times the weights of the search. Residuals are scaled by √(n / (n − k − 1)), n the
+    effective number of points, (Σ w)² / Σ w²: a regression that takes up chance would else leave too narrow a posterior.
+    With fewer than `POINTS_PER_COEFFICIENT` for each coefficient the points are returned as they are: rejection alone.
 
     Source: Beaumont, Zhang & Balding 2002 (Genetics); the logit keeps adjusted values within their ranges, after Hamilton,
     Currat, Ray, Heckel, Beaumont & Excoffier 2005 (Genetics).
     """
     weights = weights * (1 - (distances / (distances.max() * (1 + 1e-9))) ** 2)
+    weights = weights / weights.sum()
     centred = summaries - target
     scale = np.median(np.abs(summaries - np.median(summaries, 0)), 0)
     centred = centred / np.where(scale > 0, scale, 1)
     design = np.column_stack([np.ones(len(points)), centred])
+    effective, coefficients = 1 / (weights**2).sum(), design.shape[1]
+    if effective < POINTS_PER_COEFFICIENT * coefficients:
+        return points, weights, False
     root = np.sqrt(weights)[:, None]
     z = logit(points)
-    slopes = np.linalg.lstsq(design * root, z * root, rcond=None)[0][1:]
-    return np.clip(expit(z - centred @ slopes), EDGE, 1 - EDGE), weights / weights.sum()
+    found = np.linalg.lstsq(design * root, z * root, rcond=None)[0]
+    residuals = (z - design @ found) * np.sqrt(effective / (effective - coefficients))
+    return np.clip(expit(found[0] + residuals), EDGE, 1 - EDGE), weights, True
 
 
 def resampled(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

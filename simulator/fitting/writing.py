@@ -84,6 +84,7 @@ def _manifest(fit: Fit) -> dict[str, Any]:
         "before": {axis.keys[0]: value_of(scenario.model_dump(mode="json"), axis.keys[0]) for axis in fitting.axes},
         "fitted": fit.fitted, "simulated": len(fit.told), "failed": sum(each is None for each in fit.told),
         "kept": len(fit.search.kept()) if fit.told else 0, "unlikely": fit.unlikely,
+        "regressed": fit.regressed,
         "users": {"fitted_to": len(fitting.fitted_to), "held_out": len(fitting.held_out), "all": data.n_users},
         "world": {"users": scenario.users.count, "items": scenario.items.count, "topics": scenario.items.topics,
                   "rounds": scenario.rounds + scenario.warmup},

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from agents.abm import mesa
 from agents.choice import Choice
+from agents.feedback import Reaction
 from agents.space import mixture
 from policies.failure import PolicyFailed
 from simulator.arms import Arm
@@ -68,10 +69,10 @@ class WatchedModel(FilterBubbleModel):
             )
         )
 
-    def observe(self, slates: Slates, choice: Choice) -> None:
+    def observe(self, slates: Slates, choice: Choice, reaction: Reaction | None = None) -> None:
         """Measure the round, and hold on to it until its drift is known too."""
         self.happened = slates, choice
-        super().observe(slates, choice)
+        super().observe(slates, choice, reaction)
 
     def _interests(self) -> np.ndarray:
         return self._of_watched(mixture(self.users.interests, self.catalog.space))

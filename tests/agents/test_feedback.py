@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def test_ratings_are_an_ordered_logit():
     signal, utility = Rating(noise=0.1), 0.4
     cuts = [signal.centre + (j - 2.5) * signal.step for j in range(1, 5)]
     above = [1.0, *(stats.logistic.sf((cut - utility) / signal.noise) for cut in cuts), 0.0]
-    expected = [(high - low) * N for high, low in zip(above, above[1:], strict=False)]
+    expected = [(high - low) * N for high, low in pairwise(above)]
     seen = torch.bincount(give(signal, utility).long(), minlength=6)[1:]
     assert stats.chisquare(seen.numpy(), expected).pvalue > 1e-3
 

@@ -84,7 +84,8 @@ def test_nobody_who_is_absent_acts_or_changes():
 
 def test_users_are_the_same_people_in_every_arm_and_whatever_churn_there_is():
     scenario = world(["popularity", "random"])
-    one, other, quiet = played(scenario, 0), played(scenario, 1), FilterBubbleModel(world(["random"], None), scenario.policies[1])
+    one, other = played(scenario, 0), played(scenario, 1)
+    quiet = FilterBubbleModel(world(["random"], None), scenario.policies[1])
     for name in ("origin", "activity", "arrival"):
         assert torch.equal(getattr(one.users, name), getattr(other.users, name))
     assert torch.equal(one.users.origin[:40], quiet.users.origin)

@@ -54,6 +54,8 @@ def write_run(
         _write_table(folder / "items.parquet", _items(done))
         if (creators := _creators(done)) is not None:
             _write_table(folder / "creators.parquet", creators)
+        if (edges := _edges(done)) is not None:
+            _write_table(folder / "edges.parquet", edges)
         if (asked := language_table(done)) is not None:
             _write_table(folder / "language.parquet", asked)
         _write_text(folder / "topics.json", json.dumps(done[0].topic_names, ensure_ascii=False))
@@ -137,6 +139,21 @@ def _users(done: list[Played]) -> pa.Table:
         "interests": pa.list_(pa.float32(), topics),
     }
     return _table(schema, ())
+
+
+def _edges(done: list[Played]) -> pa.Table | None:
+    """Who followed whom at the start and at the end, in the first replicate; None without a network."""
+    parts = [
+        pa.table({
+            "arm": [played.arm] * len(followed),
+            "replicate": pa.array(np.full(len(followed), played.replicate, np.int32)),
+            "round": pa.array(np.full(len(followed), round, np.int32)),
+            "follower": follower,
+            "followed": followed,
+        })
+        for played in done for round, follower, followed in played.circles
+    ]
+    return pa.concat_tables(parts) if parts else None
 
 
 def _people(done: list[Played]) -> pa.Table:

@@ -15,6 +15,7 @@ from simulator.report.html import page
 from simulator.report.language import place_in_list
 from simulator.report.load import NotARunDirectory, load_run
 from simulator.report.maps import interest_heat_maps, interest_map, snapshots
+from simulator.report.network import network_map
 from simulator.report.phase import phase_plot
 from simulator.report.style import Drawing, Look, house_style, looks, png, settle, svg
 from simulator.report.sureness import sureness
@@ -71,6 +72,7 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
         "attribution": attribution_bars(evidence, look, attribution(evidence)),
         "tradeoff": diversity_against_utility(evidence, look),
         "interests": interest_map(evidence, look, seen),
+        "network": network_map(evidence, look, seen),
         "heatmaps": interest_heat_maps(evidence, look, seen),
         "affected": who_is_affected(evidence, look),
         "abtest": ab_tests(evidence, look),

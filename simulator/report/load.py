@@ -40,6 +40,8 @@ ASKED = (
     "again",
 )  # fmt: skip
 
+EDGES = ("arm", "replicate", "round", "follower", "followed")
+
 
 class NotARunDirectory(ValueError):
     """The folder does not hold what a run leaves behind; the message says what is missing."""
@@ -83,6 +85,7 @@ class Run:
     people: pd.DataFrame  # as `user_effects` wants it; of an older run what its snapshots tell
     items: pd.DataFrame
     topics: tuple[str, ...]
+    edges: pd.DataFrame | None = None  # who followed whom; None: there is no network
     language: pd.DataFrame | None = None  # what was asked of a language model; None: nothing was
 
     @property
@@ -168,6 +171,7 @@ def load_run(path: Path) -> Run:
         people=outcomes_of(tables["users"]) if tables["people"].empty else tables["people"],
         items=tables["items"],
         topics=tuple(json.loads(topics_file.read_text(encoding="utf-8"))) if topics_file.is_file() else (),
+        edges=_read_table(path / "edges.parquet", EDGES) if (path / "edges.parquet").is_file() else None,
         language=_read_table(path / "language.parquet", ASKED) if (path / "language.parquet").is_file() else None,
     )
 

@@ -97,7 +97,7 @@ def interest_map(evidence: Evidence, look: dict[str, Look], seen: Snapshots | No
     """Each user a dot: in a triangle for three topics, else on the first two principal components."""
     if seen is None or seen.start.shape[1] < 2:
         return None
-    topics = _topic_names(evidence.run, seen.start.shape[1])
+    topics = topic_names(evidence.run, seen.start.shape[1])
     ternary = len(topics) == 3
     if ternary:
         places, axis_labels, where = [project_ternary(panel.interests) for panel in seen.panels], ("", ""), ""
@@ -172,7 +172,7 @@ def interest_heat_maps(evidence: Evidence, look: dict[str, Look], seen: Snapshot
     """Users × topics, the same users in the same order in every panel."""
     if seen is None:
         return None
-    topics = _topic_names(evidence.run, seen.start.shape[1])
+    topics = topic_names(evidence.run, seen.start.shape[1])
     order = block_order(seen.start)
     order = order[_spread(len(order), HEAT_ROWS)]
     top = max(float(np.quantile(panel.interests, 0.995)) for panel in seen.panels)
@@ -273,7 +273,7 @@ def _colours(seen: Snapshots, topics: tuple[str, ...]) -> tuple[np.ndarray, list
     return np.array([palette.get(str(name), OTHER_COLOUR) for name in classes]), handles, coloured_by
 
 
-def _topic_names(run: Run, count: int) -> tuple[str, ...]:
+def topic_names(run: Run, count: int) -> tuple[str, ...]:
     return run.topics if len(run.topics) == count else tuple(f"topic {t + 1}" for t in range(count))
 
 

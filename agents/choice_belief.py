@@ -19,8 +19,7 @@ from agents.users import Users
 
 @dataclass(frozen=True)
 class CertaintyEquivalent:
-    """Users do not know what an item is worth to them until they have taken it; they take what they believe to be best, and
-    shy away from what they are unsure of.
+    """Users take what they believe to be best, and find out what an item is worth to them only by taking it.
 
     Takes argmax_i μ_ui − γ/2 · S_ui over the menu, with μ and S the mean and the variance of the user's belief about what item
     i is worth to her. She learns with `drift: belief`, and what she learns of one item says something of the items near it. Of

@@ -168,7 +168,7 @@ def part_keys(table: Any, choice: Any = None) -> st.SearchStrategy[dict[str, Any
         values = {
             key: part_keys(nested[key]) if key in nested else st.from_type(field.rebuild_annotation())
             for key, field in model.model_fields.items()
-            if key != "kind"
+            if key not in {"kind", "who_to_follow", "trains_on"}        # a network; feedback
         }
         return st.fixed_dictionaries({"kind": st.just(kind)}, optional=values).filter(goes_together)
 
@@ -206,7 +206,7 @@ def scenarios(draw: Callable) -> dict[str, Any]:
     arms = draw(st.lists(st.sampled_from(list(ARMS)) | part_keys(ARMS, OneArm()), min_size=1, max_size=3))
     users = draw(
         st.fixed_dictionaries(
-            {"interests": part_keys(interests)},
+            {"interests": part_keys(interests), "feedback": st.just(["skip"])},     # some policies learn from skips
             optional={
                 "count": st.integers(1, 10_000) | st.none(),
                 "choice": st.sampled_from(list(choices)) | part_keys(choices),

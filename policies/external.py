@@ -132,7 +132,10 @@ def _write_tables(folder: Path, recorded: FeedbackLog, log: FeedbackLog, items: 
     users, taken, rounds = log.interactions()
     n_items, n_topics = items.topics.shape
     tables = {
-        "log": pa.table({"user": users.numpy(), "item": taken.numpy(), "round": rounds.numpy()}),
+        "log": pa.table({
+            "user": users.numpy(), "item": taken.numpy(), "round": rounds.numpy(),
+            **{name: column.numpy() for name, column in log.signals().items()},
+        }),
         "users": pa.table({"user": np.arange(log.n_users)}),
         "items": pa.table({
             "item": np.arange(n_items),
@@ -151,12 +154,12 @@ def _write_tables(folder: Path, recorded: FeedbackLog, log: FeedbackLog, items: 
 def _impressions(recorded: FeedbackLog, log: FeedbackLog) -> pa.Table:
     """Return what was shown, but for what was taken then and is held out of the log: it would look like a refusal."""
 
-    def pairs(log: FeedbackLog) -> Tensor:
-        users, items, _ = log.interactions()
-        return users * log.n_items + items
+    def pairs(log: FeedbackLog) -> tuple[Tensor, Tensor]:        # and with the round, for items that are taken again
+        users, items, rounds = log.interactions()
+        return users * log.n_items + items, (rounds * log.n_users + users) * log.n_items + items
 
-    held = pairs(recorded)
-    held = held[~torch.isin(held, pairs(log))]
+    (held, when), (_, told_of) = pairs(recorded), pairs(log)
+    held = held[~torch.isin(when, told_of)]
     tables = []
     for round, users, slates in recorded.slates:
         told = ~torch.isin(users[:, None] * log.n_items + slates, held)

@@ -15,6 +15,7 @@ from simulator.report.tradeoff import best_bargain
 from simulator.report.vocabulary import capital, difference, listing, number, signed, wording
 from simulator.statistics import Interval
 
+RETAINED = "users.retained"
 LISTED = 12  # gains named one by one; the table has the rest
 
 ONE_REPLICATE = (
@@ -54,7 +55,8 @@ def answer(evidence: Evidence) -> list[Finding]:
         f"Compared with the same users without a recommender ({baseline}), at the end ({evidence.end}), "
         f"with 95 % intervals over {evidence.pairs} paired replicates, people are:"
     )
-    return [Finding("", opening), *_effects(evidence), *_gains(evidence), *_bargain(evidence), *_control(evidence)]
+    findings = [*_effects(evidence), *_gains(evidence), *_staying(evidence), *_bargain(evidence), *_control(evidence)]
+    return [Finding("", opening), *findings]
 
 
 def _effects(evidence: Evidence) -> list[Finding]:
@@ -102,12 +104,29 @@ def _undecided(evidence: Evidence, arm: str) -> bool:
 
 def _gains(evidence: Evidence) -> list[Finding]:
     effects = evidence.policy_effects(UTILITY)
-    if not effects:
+    return [Finding("What each gains", f"in utility per user: {_hedged(effects)}.")] if effects else []
+
+
+def _staying(evidence: Evidence) -> list[Finding]:
+    """Where users leave: how many stay, and what that means for all else."""
+    effects, baseline = evidence.policy_effects(RETAINED), evidence.run.baseline
+    without = evidence.level(baseline, RETAINED) if baseline else None
+    if not effects or without is None:
         return []
+    return [Finding(
+        "Who stays",
+        f"of the users of round 0, {without.mean:.0%} are still there at the end without a recommender ({baseline}); against "
+        f"this share, {_hedged(effects)}. All other measures of users are over those who are there: a difference in them is in "
+        "part one of who stayed.",
+    )]
+
+
+def _hedged(effects: dict[str, Interval]) -> str:
+    """Each arm with its effect, and a word where that may be none."""
     words = {
         arm: f"{_interval(effect)}{'' if effect.excludes_zero else ', which includes zero'}" for arm, effect in effects.items()
     }
-    return [Finding("What each gains", f"in utility per user: {_one_by_one(effects, words)}.")]
+    return _one_by_one(effects, words)
 
 
 def _one_by_one(effects: dict[str, Interval], words: dict[str, str]) -> str:

@@ -38,9 +38,8 @@ class Feedback:
 
     def __init__(self, log: FeedbackLog, refusals: Refusals = "shown"):
         self.log, self.refusals = log, refusals
-        counts = log.counts()
-        self.known = counts > 0                                                     # (n_users,): has met anything at all
-        self._longest = int(counts.max()) if len(counts) else 0
+        self.known = log.counts() > 0                                               # (n_users,): has met anything at all
+        self._longest = int(log.takes().max()) if log.n_users else 0
         self._shown = impressions(log)
         self._row = torch.full((len(self._shown), log.n_users), -1, dtype=torch.int32)      # of each user in these slates
         for row, shown in zip(self._row, self._shown, strict=True):
@@ -57,7 +56,7 @@ class Feedback:
         width = self._longest + sum(shown.items.shape[1] for shown in self._shown)
         means, roots = [], []
         for block in users.split(max(_FLOATS_AT_ONCE // max(width * d, 1), 1)):
-            history = self.log.history(block)
+            history = self.log.sequence(block)
             missing = (0, self._longest - history.items.shape[1])
             took = features[F.pad(history.items, missing)] * F.pad(history.present, missing)[..., None]
             met = torch.cat([took, *self._refused(block, features)], 1).double()    # (b, width, d)

@@ -27,13 +27,13 @@ class Graph(NamedTuple):
     """
 
     starts: Tensor                  # (n_nodes + 1,) int64: where each node's neighbours begin
-    neighbours: Tensor              # (2 n,) int64 nodes, n = number of interactions
+    neighbours: Tensor              # (2 n,) int64 nodes, n = number of pairs of a user and an item that she took
     weights: Tensor                 # (2 n,) float32: 1 / √(degree · degree of the neighbour)
 
 
 def bipartite(log: FeedbackLog) -> Graph:
     """Return the graph of everything in the log."""
-    users, items, _ = log.interactions()
+    users, items = log.pairs()
     one, other = torch.cat([users, items + log.n_users]), torch.cat([items + log.n_users, users])
     order = one.argsort(stable=True)
     one, other = one[order], other[order]

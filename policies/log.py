@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from policies.ragged import Ragged
+
 
 @dataclass(frozen=True)
 class ItemData:
@@ -41,26 +43,32 @@ class Interactions(NamedTuple):
 
 
 class History(NamedTuple):
-    """The items that some users took, oldest first, padded on the right."""
+    """Items that some users took, oldest first."""
 
     items: Tensor                   # (b, h) int64
-    present: Tensor                 # (b, h) bool: False = padding
+    present: Tensor                 # (b, h) bool: False = nothing in this place
 
 
 class FeedbackLog:
     """Everything the platform has recorded, append-only.
 
-    Two views of one record: columns in the order of recording (`interactions`), and each user's items in her own order
-    (`history`), which is what sequence models read. What users signalled stands in further columns (`signals`) beside the
+    Two views of one record: columns in the order of recording (`interactions`), and each user's takes in her own order
+    (`sequence`), which is what sequence models read. What users signalled stands in further columns (`signals`) beside the
     interactions. Slates are kept as they were shown. What a user has seen is not to be shown again, even if the log is `only` a
     part of what she took: `seen`.
+
+    Where users take items again, `again_after` so many rounds, `history` has each item once, in the order of the last takes;
+    elsewhere it is the same as `sequence`. What was seen is then what was taken less than so many rounds before `now`.
     """
 
-    def __init__(self, n_users: int, n_items: int):
+    def __init__(self, n_users: int, n_items: int, again_after: int | None = None):
         self.n_users, self.n_items = n_users, n_items
+        self.again_after = again_after                          # rounds; None: nobody takes anything twice
+        self.now = 0                                            # the round that slates are made for
         self._chunks: list[Interactions] = []
-        self._history = torch.zeros(n_users, 16, dtype=torch.int32)
-        self._counts = torch.zeros(n_users, dtype=torch.int64)
+        self._sequence = Ragged(n_users)
+        self._history = self._sequence if again_after is None else Ragged(n_users)
+        self._last = None if again_after is None else Ragged(n_users)       # round of the last take, beside the history
         self._signals: list[Mapping[str, Tensor]] = []          # of each chunk
         self._whole: FeedbackLog | None = None                  # what this log is a part of, and grows with
         self._parts: dict[tuple[str, float], FeedbackLog] = {}
@@ -76,19 +84,14 @@ class FeedbackLog:
         self._signals.append(signals or {})
         for (name, least), part in self._parts.items():
             part._record_some(self._enough(signals or {}, name, least, len(users)), round, users, items, signals or {})
-        by_user = users.argsort(stable=True)
-        users, items = users[by_user], items[by_user]
-        added = torch.bincount(users, minlength=self.n_users)
-        first = added.cumsum(0) - added
-        places = self._counts[users] + torch.arange(len(users)) - first[users]
-        longest = int(places.max()) + 1 if len(users) else 0
-        width = self._history.shape[1]
-        if longest > width:
-            wider = torch.zeros(self.n_users, max(longest, width * 3 // 2), dtype=torch.int32)
-            wider[:, :width] = self._history
-            self._history = wider
-        self._history[users, places] = items.to(torch.int32)
-        self._counts += added
+        self._sequence.append(users, items)
+        if self._last is not None:
+            newest = self._newest(users, items)                 # but for code of the user's own, all of them
+            users, items = users[newest], items[newest]
+            before, places = self._history.find(users, items)
+            for column, values in ((self._history, items), (self._last, torch.full_like(users, round))):
+                column.drop(users[before], places)
+                column.append(users, values)
 
     def record_slates(self, round: int, users: Tensor, slates: Tensor) -> None:
         """Append the slates (b, k) that were shown to `users` (b,)."""
@@ -150,26 +153,38 @@ class FeedbackLog:
         """Return a log of the interactions with the first so many items alone, for who knows no others; without slates."""
         if n_items == self.n_items:
             return self
-        rest = FeedbackLog(self.n_users, n_items)
+        rest = self._empty(n_items)
         for chunk, signals in zip(self._chunks, self._signals, strict=True):
             old = chunk.items < n_items
             rest._chunks.append(Interactions(*(column[old] for column in chunk)))
             rest._signals.append({name: column[old] for name, column in signals.items()})
-        width = int(self._counts.max()) if self.n_users else 0
-        history = self._history[:, :width]
-        known = (history < n_items) & (torch.arange(width) < self._counts[:, None])
-        order = (~known).to(torch.int8).sort(dim=1, stable=True).indices
-        rest._history, rest._counts = history.where(known, 0).gather(1, order), known.sum(1)
+        def known(column: Ragged) -> Tensor:
+            return column.values[:, : int(column.counts.max()) if self.n_users else 0] < n_items
+
+        rest._sequence = rest._history = self._sequence.where(known(self._sequence))
+        if self._last is not None:
+            old = known(self._history)
+            rest._history, rest._last = self._history.where(old), self._last.where(old)
         return rest
 
     def _where(self, kept: Tensor) -> FeedbackLog:
         """Return a log of some of the interactions, with their signals; without slates."""
         users, items, rounds = self.interactions()
         signals = self.signals()
-        rest = FeedbackLog(self.n_users, self.n_items)
+        rest = self._empty(self.n_items)
         for round in rounds.unique_consecutive().tolist():
             rest._record_some(kept & (rounds == round), round, users, items, signals)
         return rest
+
+    def _empty(self, n_items: int) -> FeedbackLog:
+        rest = FeedbackLog(self.n_users, n_items, self.again_after)
+        rest.now = self.now
+        return rest
+
+    def _newest(self, users: Tensor, items: Tensor) -> Tensor:
+        """Return the places (m,) of interactions (n,) after which the same user does not take the same item again."""
+        pairs, number = (users * self.n_items + items).unique(return_inverse=True)
+        return torch.zeros_like(pairs).scatter_reduce_(0, number, torch.arange(len(users)), "amax").sort().values
 
     def _record_some(
         self, chosen: Tensor, round: int, users: Tensor, items: Tensor, signals: Mapping[str, Tensor]
@@ -183,14 +198,27 @@ class FeedbackLog:
 
     def forgetting(self, user: int, place: int) -> FeedbackLog:
         """Return a log in whose `history` this user never took her item number `place`; its other columns stay as they are."""
+        rest, row = copy.copy(self), torch.tensor([user])
+        item = self._history.values[row, place]
+        rest._history = copy.deepcopy(self._history)
+        rest._history.drop(row, torch.tensor([place]))
+        if self._last is None:
+            rest._sequence = rest._history
+            return rest
+        rest._last, rest._sequence = copy.deepcopy((self._last, self._sequence))
+        rest._last.drop(row, torch.tensor([place]))
+        which, places = self._sequence.find(row, item)
+        rest._sequence.drop(row[which], places)
+        return rest
+
+    def once(self) -> FeedbackLog:
+        """Return the same log for who shows nothing again, however long ago it was taken."""
         rest = copy.copy(self)
-        rest._history, rest._counts = self._history.clone(), self._counts.clone()
-        rest._history[user, place:-1] = self._history[user, place + 1 :]
-        rest._counts[user] -= 1
+        rest.again_after = None
         return rest
 
     def __len__(self) -> int:
-        return int(self._counts.sum())
+        return int(self._sequence.counts.sum())
 
     def interactions(self) -> Interactions:
         """Return all interactions."""
@@ -198,6 +226,14 @@ class FeedbackLog:
         if not self._chunks:
             return Interactions(empty, empty, empty)
         return Interactions(*(torch.cat(column) for column in zip(*self._chunks, strict=True)))
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Return who has taken what, each pair once: users (n,) and items (n,)."""
+        users, items, _ = self.interactions()
+        if self._last is None:
+            return users, items
+        newest = self._newest(users, items)
+        return users[newest], items[newest]
 
     def signals(self) -> dict[str, Tensor]:
         """Return the columns beside `interactions`, by name (n,) float32; NaN where there was no signal."""
@@ -211,15 +247,25 @@ class FeedbackLog:
         }
 
     def counts(self) -> Tensor:
-        """Return the number of items (n_users,) that each user has taken."""
-        return self._counts.clone()
+        """Return the number of items (n_users,) that each user has taken, each counted once."""
+        return self._history.counts.clone()
+
+    def takes(self) -> Tensor:
+        """Return the number of takes (n_users,) of each user."""
+        return self._sequence.counts.clone()
 
     def history(self, users: Tensor) -> History:
-        """Return all that `users` (b,) took. No item twice: nobody takes the same item again."""
-        counts = self._counts[users]
-        longest = int(counts.max()) if len(users) else 0
-        return History(self._history[users, :longest].long(), torch.arange(longest) < counts[:, None])
+        """Return all items that `users` (b,) took, none twice, padded on the right."""
+        return History(*self._history.of(users))
+
+    def sequence(self, users: Tensor) -> History:
+        """Return all takes of `users` (b,), an item as often as it was taken, padded on the right."""
+        return History(*self._sequence.of(users))
 
     def seen(self, users: Tensor) -> History:
-        """Return what is not to be shown to `users` (b,) again: all that they took, whatever part of it the log is."""
-        return (self if self._whole is None else self._whole).history(users)
+        """Return what is not to be shown to `users` (b,) now, whatever part of what they took the log is."""
+        whole = self if self._whole is None else self._whole
+        history = whole.history(users)
+        if self.again_after is None or whole._last is None:
+            return history
+        return History(history.items, history.present & (whole._last.of(users).values > whole.now - self.again_after))

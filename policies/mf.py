@@ -128,14 +128,16 @@ class MatrixFactorisation(Policy):
         bpr: by how much the score would fall had she not taken the item, to first order, items' vectors staying as they are.
         """
         history, h = self.log_.history(torch.tensor([user])).items[0], self.item_factors_
-        w, weights = self.user_factors_[user], self.item_weights_[history]
+        taken = self.log_.sequence(torch.tensor([user])).items[0]
+        times = (taken == history[:, None]).sum(1)                              # 1, but where users take items again
+        w, weights = self.user_factors_[user], times * self.item_weights_[history]
         scores = w @ h[items].T
         if not len(history):
             return nothing(items, scores)
         if self.loss == "bpr":
-            parts = influence(w, h, history, weights, self.regularisation) @ h[items].T
+            parts = influence(w, h, history, weights, self.regularisation, len(taken)) @ h[items].T
             return Explanation("leave-one-out", "history", history, parts.T, scores - parts.sum(0))
-        ridge = self.regularisation * (len(history) + self.unobserved_weight * len(self.items_))
+        ridge = self.regularisation * (len(taken) + self.unobserved_weight * len(self.items_))
         parts = als.parts(self.solved_for_[history], weights, self.gram_, ridge) @ h[items].T
         return Explanation("exact", "history", history, parts.T, scores - parts.sum(0))
 
@@ -227,11 +229,14 @@ def worst_moves(
     return direction(u, push * (h_j - h_i)), of_items[: len(i)], of_items[len(i) :]
 
 
-def influence(w: Tensor, h: Tensor, history: Tensor, weights: Tensor, regularisation: float) -> Tensor:
+def influence(
+    w: Tensor, h: Tensor, history: Tensor, weights: Tensor, regularisation: float, takes: int | None = None
+) -> Tensor:
     """Return by how much each item of a user's history (n,) has moved her vector w (d,): rows (n, d).
 
     With the item vectors h fixed, w minimises F = Σ_i v_i [mean_j −ln σ(s_i − s_j)] + n λ ‖w‖², i over her items, j over all
-    others. Without the term of item i the minimum is, to first order, w − (∇²F)⁻¹ g_i, g_i the negative gradient of the term.
+    others; n: her `takes`, by default one of each item. Without the term of item i the minimum is, to first order,
+    w − (∇²F)⁻¹ g_i, g_i the negative gradient of the term.
 
     Source: Koh & Liang 2017 (ICML), "Understanding black-box predictions via influence functions".
     """
@@ -246,7 +251,7 @@ def influence(w: Tensor, h: Tensor, history: Tensor, weights: Tensor, regularisa
     cross = own.T @ curve @ other
     hessian = own.T @ (curve.sum(1, keepdim=True) * own) - cross - cross.T + other.T @ (curve.sum(0)[:, None] * other)
     diagonal = hessian.diagonal()
-    diagonal.add_((torch.tensor(2 * regularisation * len(own))).maximum(1e-6 * diagonal.mean()))    # not singular without λ
+    diagonal.add_((torch.tensor(2 * regularisation * (takes or len(own)))).maximum(1e-6 * diagonal.mean()))    # not singular without λ
     return torch.linalg.solve(hessian, pull.T).T.float()
 
 

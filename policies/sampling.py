@@ -17,7 +17,7 @@ class Unseen:
     """
 
     def __init__(self, log: FeedbackLog):
-        users, items, _ = log.interactions()
+        users, items = log.pairs()
         order = (users * log.n_items + items).argsort()
         users, items = users[order], items[order]
         self._n_items, self._counts = log.n_items, log.counts()

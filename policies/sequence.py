@@ -112,7 +112,7 @@ class SequencePolicy(Policy, Generic[N]):
         self.barred_ = torch.zeros(log.n_items).masked_fill(absent & (content is not None), -torch.inf).to(device)
         network = self.network_.to(device)
         optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate, betas=(0.9, 0.98), fused=True)
-        learners = (log.counts() >= 2).nonzero()[:, 0]
+        learners = (log.takes() >= 2).nonzero()[:, 0]
         if not len(learners):
             return
         for _ in range(self.epochs):
@@ -155,7 +155,7 @@ def newest(log: FeedbackLog, users: Tensor, length: int) -> tuple[Tensor, Tensor
 
     Padding stands on the left so that the newest item always has the same position embedding, as in the original code.
     """
-    history = log.history(users)
+    history = log.sequence(users)
     counts = history.present.sum(1, keepdim=True)
     l = min(length, max(history.items.shape[1], 1))
     place = counts - l + torch.arange(l)                                            # (b, l)
@@ -168,5 +168,5 @@ def newest(log: FeedbackLog, users: Tensor, length: int) -> tuple[Tensor, Tensor
 def batches(log: FeedbackLog, users: Tensor, size: int, rng: torch.Generator) -> list[Tensor]:
     """Cut users into batches: of like length, for little padding, and in random order, or training would see long ones last."""
     shuffled = users[torch.randperm(len(users), generator=rng)]
-    by_length = shuffled[log.counts()[shuffled].argsort(stable=True)].split(size)
+    by_length = shuffled[log.takes()[shuffled].argsort(stable=True)].split(size)
     return [by_length[b] for b in torch.randperm(len(by_length), generator=rng).tolist()]

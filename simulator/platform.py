@@ -213,8 +213,8 @@ class Platform(mesa.Agent):
     def record(self, round: int, slates: Slates, choice: Choice, reaction: Reaction | None = None) -> None:
         """Append this round's impressions, interactions and feedback to the log."""
         if slates.items.shape[1]:
-            sizes = slates.places().sum(1)
-            for size in sizes[slates.shown].unique().flip(0).tolist():      # without gaps, one
+            sizes = slates.places().sum(1).where(slates.shown, slates.items.shape[1])
+            for size in sizes.unique().flip(0).tolist():    # one, where no place is empty
                 users = (slates.shown & (sizes == size)).nonzero()[:, 0]
                 self.log.record_slates(round, users, slates.items[users, :size])
         users, places = choice.taken.nonzero(as_tuple=True)

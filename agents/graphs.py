@@ -23,8 +23,8 @@ class Generator(Protocol):
     """Draws whom each of n users follows: arcs (e, 2), follower and followed, each once, nobody herself.
 
     `group` (n,) are the users' groups, `labels` what a file calls them, None: by their numbers. `anywhere`: who stands where
-    in the graph is open, and so is for homophily to say. `check` says, as a GraphError, why so many users cannot have it, as far
-    as that is known before they are drawn.
+    in the graph is open, and so is for homophily to say. `check` says, as a GraphError, why so many users cannot have it, as
+    far as that is known before they are drawn.
     """
 
     def anywhere(self) -> bool: ...
@@ -208,7 +208,7 @@ class StochasticBlocks:
 
 
 def _triangle(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pair (i, j), j < i, of each place in 0-1: (1, 0), (2, 0), (2, 1), (3, 0) …, where i (i − 1) / 2 come before."""
+    """Return the pair (i, j), j < i, of each place in (1, 0), (2, 0), (2, 1), (3, 0) …; before (i, 0) come i (i − 1) / 2."""
     i = ((1 + np.sqrt(8.0 * place + 1)) / 2).astype(np.int64)
     i -= i * (i - 1) // 2 > place                               # the root is rounded
     i += i * (i + 1) // 2 <= place

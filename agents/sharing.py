@@ -17,8 +17,8 @@ class Grapevine(NamedTuple):
     """What goes round among N users between two rounds."""
 
     rounds: tuple[tuple[Tensor, Tensor], ...]   # items (N, m) and which were taken (N, m), the newest round last
-    lately: Tensor                  # (N, l) int64: what each user took in these rounds, the first `count[u]` places of row u
-    count: Tensor                   # (N,) int64
+    lately: Tensor                  # (N, l) int64: what each user took in these rounds, the first `told[u]` places of row u
+    told: Tensor                    # (N,) int64: how many places these are
     passed: Tensor                  # (N, p) int64: what friends passed on to each user
     heard: Tensor                   # (N, p) bool: False = nothing in this place
 
@@ -52,12 +52,13 @@ class Sharing:
             rounds = (*vine.rounds, (choice.items, choice.taken))[-self.rounds :]
             items, taken = (torch.cat(column, 1) for column in zip(*rounds, strict=True))
             order = (~taken).to(torch.uint8).argsort(dim=1, stable=True)
-            vine = vine._replace(rounds=rounds, lately=items.gather(1, order), count=taken.sum(1))
+            vine = vine._replace(rounds=rounds, lately=items.gather(1, order), told=taken.sum(1))
         if self.passes_on:
-            vine = vine._replace(**self._cascade(choice, ties, n_items, draws))
+            passed, heard = self._cascade(choice, ties, n_items, draws)
+            vine = vine._replace(passed=passed, heard=heard)
         return vine
 
-    def _cascade(self, choice: Choice, ties: Ties, n_items: int, draws: Draws) -> dict[str, Tensor]:
+    def _cascade(self, choice: Choice, ties: Ties, n_items: int, draws: Draws) -> tuple[Tensor, Tensor]:
         giver, place = choice.taken.nonzero(as_tuple=True)
         item = choice.items[giver, place]
         rows, places = ties.followers.of(giver)
@@ -74,7 +75,7 @@ class Sharing:
         heard = torch.zeros(ties.n_users, width, dtype=torch.bool)
         passed[receiver[kept], rank[kept]] = item[kept]
         heard[receiver[kept], rank[kept]] = True
-        return {"passed": passed, "heard": heard}
+        return passed, heard
 
     def hear(
         self, vine: Grapevine, users: Tensor, finds: Tensor, noticed: Tensor, ties: Ties, draws: Draws
@@ -89,9 +90,9 @@ class Sharing:
             degree = ties.counts[users[rows]]
             nth = torch.minimum((of_friends * degree).long(), degree - 1)
             friend = ties.followed[ties.starts[users[rows]] + nth]
-            tells = vine.count[friend] > 0
+            tells = vine.told[friend] > 0
             rows, slots, friend = rows[tells], slots[tells], friend[tells]
-            which = torch.minimum((of_items[tells] * vine.count[friend]).long(), vine.count[friend] - 1)
+            which = torch.minimum((of_items[tells] * vine.told[friend]).long(), vine.told[friend] - 1)
             finds = finds.clone()
             finds[rows, slots] = vine.lately[friend, which]
         if vine.passed.shape[1]:

@@ -24,8 +24,8 @@ from policies.ranking import block_size
 class PeopleRecommender(Protocol):
     """Scores everybody for each of `users` (b,): (b, n_users) float32, at least 0, larger = better.
 
-    `follows` (n_users, n_users): 1 where the user of the row follows that of the column. `taken` (n_users, n_items): 1 where the
-    user has taken the item.
+    `follows` (n_users, n_users): 1 where the user of the row follows that of the column. `taken` (n_users, n_items): 1 where
+    the user has taken the item.
     """
 
     def score(self, users: Tensor, follows: sp.csr_array, taken: sp.csr_array) -> Tensor: ...
@@ -59,11 +59,11 @@ class FriendsOfFriends:
 class SimilarTaste:
     """Users are suggested those who took the same items.
 
-    s_uv = n_uv / (√(n_u n_v) + shrink), of u's n_u items n_uv are v's too; equally good ones at random, and anybody while nobody
-    shares anything.
+    s_uv = n_uv / (√(n_u n_v) + shrink), of u's n_u items n_uv are v's too; equally good ones at random, and anybody while
+    nobody shares anything.
 
-    Source: Herlocker, Konstan, Borchers & Riedl 1999 (SIGIR), for the neighbours of collaborative filtering; suggested as people
-    to follow after Sasahara et al. 2021 (Journal of Computational Social Science).
+    Source: Herlocker, Konstan, Borchers & Riedl 1999 (SIGIR), for the neighbours of collaborative filtering; suggested as
+    people to follow after Sasahara et al. 2021 (Journal of Computational Social Science).
     """
 
     shrink: Annotated[float, Interval(ge=0)] = 0.0

@@ -14,9 +14,12 @@ import numpy as np
 
 from agents.choice import CHOICES
 from agents.drift import DRIFTS
+from agents.graphs import GENERATORS
+from agents.influence import INFLUENCES
 from agents.interests import INTERESTS
 from policies import POLICIES
 from policies.explore import EXPLORERS
+from policies.people import PEOPLE
 from policies.rerank import RERANKERS
 from simulator.arms import Arm, OneArm
 from simulator.controls import CONTROLS
@@ -35,7 +38,9 @@ Changes = Sequence[str] | Mapping[str, Any]
 """`["users.count=100"]`, as `--set` takes them, or `{"users.count": 100}`."""
 
 _NAME = "scenario"  # what a fault says instead of a file's name
-_TABLES: dict[str, type] = {**POLICIES, **CONTROLS, **CHOICES, **DRIFTS, **INTERESTS, **RERANKERS, **EXPLORERS}
+_TABLES: tuple[Mapping[str, type], ...] = (
+    POLICIES, CONTROLS, CHOICES, DRIFTS, INTERESTS, RERANKERS, EXPLORERS, GENERATORS, INFLUENCES, PEOPLE,
+)
 
 
 def scenario_from(
@@ -105,7 +110,8 @@ def plain(value: Any, loc: Loc = ()) -> Any:
         case Arm():
             return plain(OneArm().dump(value), loc)
     if is_dataclass(value):
-        return {"kind": kind_of(_TABLES, value), **plain(own_keys(value), loc)}
+        table = next((table for table in _TABLES if type(value) in table.values()), {})     # two tables may share a name
+        return {"kind": kind_of(table, value), **plain(own_keys(value), loc)}
     raise ScenarioError([Fault(_NAME, f"a {type(value).__name__} has no place in a scenario", dotted(loc))])
 
 

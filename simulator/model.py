@@ -17,6 +17,7 @@ from agents.cohort import FocalUser
 from agents.creator import Audience, CreatorCohort
 from agents.discovery import ItemSampler
 from agents.feedback import Reaction, joined, signals
+from agents.repeats import Repeats
 from agents.space import affinity, mixture
 from agents.ties import Ties
 from policies.log import FeedbackLog
@@ -54,7 +55,8 @@ class FilterBubbleModel(mesa.Model):
 
         start = begin(scenario, self.draws, data)
         self.users, self.catalog, self.past = start.users, start.catalog, start.past
-        log = FeedbackLog(len(self.users), len(self.catalog))
+        repeats = None if scenario.users.repeats is None else Repeats(**scenario.users.repeats.model_dump())
+        log = FeedbackLog(len(self.users), len(self.catalog), None if repeats is None else repeats.after)
         log.record(self.round, self.past.users, self.past.items, self._past_signals())
         self.timeline = Timeline(each for each in scenario.events if each.happens_to(arm))
         self.escape: Attempt | None = None
@@ -81,6 +83,8 @@ class FilterBubbleModel(mesa.Model):
         self.network = start.network
         for cohort in self.cohorts:
             cohort.network = self.network
+            if repeats is not None:
+                cohort.repeat(repeats)
             cohort.remember(self.past.users, self.past.items)
         for row in torch.linspace(0, len(self.users) - 1, min(FOCAL_USERS, len(self.users))).long().tolist():
             cohort = next(c for c in self.cohorts if c.rows.start <= row < c.rows.stop)
@@ -140,6 +144,7 @@ class FilterBubbleModel(mesa.Model):
 
     def supply(self) -> None:
         """Creators publish what is due, everything grows older, and people and platform find what there is now."""
+        self.platform.log.now = self.round
         if self.side is None:
             return
         due = self.side.shelf.due(self.round)
@@ -192,6 +197,10 @@ class FilterBubbleModel(mesa.Model):
             cohort.react(Choice(*(column[cohort.rows] for column in choice)), draws) for cohort in self.cohorts
         )
 
+    def again(self, choice: Choice) -> Tensor:
+        """Return a bool (N, m): what of their choice users had taken before."""
+        return torch.cat([cohort.again(Choice(*(column[cohort.rows] for column in choice))) for cohort in self.cohorts])
+
     def drift(self, choice: Choice, draws: Draws) -> None:
         """Every cohort's users remember what they took and change."""
         for cohort in self.cohorts:
@@ -221,10 +230,11 @@ class FilterBubbleModel(mesa.Model):
             best=self._best_unseen,
             escape=self.escape,
             reaction=reaction,
+            again=None if self.scenario.users.repeats is None else self.again(choice),
             present=None if self.users.present is None else self.users.present.clone(),
             filled=slates.filled,
             stock=self._stock(),
-            ties=self.network and self.network.ties,
+            ties=None if self.network is None else self.network.ties,
         )
         if self.escape is not None:
             self.escape.count(happened, self.catalog.topics)

@@ -83,7 +83,7 @@ def network_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     keys, users, space = scenario.network, scenario.users, scenario.items.space
     for place, arm in enumerate(scenario.policies):
         if arm.who_to_follow is not None and (keys is None or not keys.rewiring.probability):
-            lacks = "there is no `network`" if keys is None else "nobody ever follows somebody new: set `network.rewiring.probability`"
+            lacks = "there is no `network`" if keys is None else "nobody follows others: set `network.rewiring.probability`"
             yield problem(f"suggests people to follow, and {lacks}", ("policies", place))
     if keys is None:
         return
@@ -92,8 +92,8 @@ def network_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         message = f"who stands where is settled by {kind!r} already"
         yield problem(message + ("" if kind == "edge_list" else "; give its `blocks` as shares"), ("network", "homophily"))
     if space not in keys.influence.spaces:
-        message = f"{kind_of(INFLUENCES, keys.influence)!r} needs `items.space: {' or '.join(keys.influence.spaces)}` (it is {space})"
-        yield problem(message, ("network", "influence"))
+        kind, spaces = kind_of(INFLUENCES, keys.influence), " or ".join(keys.influence.spaces)
+        yield problem(f"{kind!r} needs `items.space: {spaces}` (it is {space})", ("network", "influence"))
     if scenario.data is None and users.count is not None:
         try:
             keys.graph.check(users.count, None)

@@ -13,7 +13,9 @@ from simulator.controls import CONTROLS
 from simulator.creator_keys import CreatorKeys
 from simulator.datasets import Dataset
 from simulator.docs import summary
+from simulator.network_keys import NetworkKeys
 from simulator.parts import kind_of
+from simulator.repeat_keys import RepeatKeys
 from simulator.scenario import DiscoveryKeys, Scenario, Trait
 from simulator.trains_on import TAKES
 
@@ -68,7 +70,32 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
         sentences.append("Feedback beside what is taken: " + " ".join(map(_part, users.feedback)))
     if users.churn is not None:
         sentences.append(_churn(users.churn))
+    if users.repeats is not None:
+        sentences.append(_repeats(users.repeats))
+    if scenario.network is not None:
+        sentences.append(_network(scenario.network))
     return sentences + [_arm(arm, scenario.slate_size) for arm in scenario.policies]
+
+
+def _network(keys: NetworkKeys) -> str:
+    sharing, rewiring = keys.sharing, keys.rewiring
+    text = f"Network: {_part(keys.graph)}"
+    if keys.homophily:
+        text += f" {keys.homophily:.0%} of the users stand among people with their leading topic."
+    text += f" Influence: {_part(keys.influence)}"
+    if sharing.share:
+        text += f" {sharing.share:.0%} of a user's own finds come from what friends took in the newest "
+        text += f"{count(sharing.rounds, 'round')}."
+    if sharing.passes_on:
+        text += f" An item taken is passed on to each follower with a chance of {sharing.passes_on:g}."
+    if not rewiring.probability:
+        return text + " Who follows whom stays as it is."
+    who = "the most distant" if rewiring.unfollows == "most_distant" else "somebody"
+    found = {"random": "anybody", "friends_of_friends": "a friend of a friend", "like_minded": "somebody like-minded"}
+    return text + (
+        f" From round 1 on a user unfollows {who} of those at a distance above {rewiring.tolerance:g} with a chance of "
+        f"{rewiring.probability:g} a round, and follows {found[rewiring.follows]} instead, unless the arm suggests somebody."
+    )
 
 
 def _supply(creators: CreatorKeys, number: int) -> str:
@@ -104,6 +131,14 @@ def _churn(churn: ChurnKeys) -> str:
     )
 
 
+def _repeats(keys: RepeatKeys) -> str:
+    rounds = count(keys.after, "round")
+    text = f"Repeats: what was taken may be taken and recommended again {rounds} later."
+    if keys.share:
+        text += f" {keys.share:.0%} of a user's own finds are what she took before, drawn ∝ (places back)^−{keys.recency:g}."
+    return text
+
+
 def _arm(arm: Arm, slate_size: int) -> str:
     text = f"Arm “{arm.name}”: {_part(arm.policy, only_changed=True)}"
     if isinstance(arm.policy, Policy) and arm.policy.trains:
@@ -118,6 +153,10 @@ def _arm(arm: Arm, slate_size: int) -> str:
         text += f" Re-ranked: {_part(arm.rerank)}"
     if arm.explore is not None:
         text += f" Exploring: {_part(arm.explore)}"
+    if arm.who_to_follow is not None:
+        text += f" Whom to follow: {_part(arm.who_to_follow, only_changed=True)}"
+    if not arm.repeats:
+        text += " It never recommends again what a user has taken."
     if arm.popularity_boost:
         text += f" Scores are raised by {arm.popularity_boost:g} · log(1 + popularity)."
     if kind_of({**POLICIES, **CONTROLS}, arm.policy) not in {"organic", "informed"}:

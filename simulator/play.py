@@ -84,7 +84,9 @@ def play(
             trajectory=model.trajectory,
             training=model.platform.training,
             snapshots=[(round, interests.numpy()) for round, interests in model.snapshots] if keep_users else [],
-            circles=[(round, ties.follower.numpy(), ties.followed.numpy()) for round, ties in model.circles] if keep_users else [],
+            circles=[
+                (round, ties.follower.numpy(), ties.followed.numpy()) for round, ties in model.circles if keep_users
+            ],
             group=model.users.group.numpy(),
             people=model.tally.outcomes(start=model.snapshots[0][1], end=model.snapshots[-1][1]),
             served_by=model.platform.servants(),

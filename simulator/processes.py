@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from agents.failure import UserFailed
+from agents.graphs import GraphError
 from policies.failure import PolicyFailed
 from simulator.allocator import keep_freed_memory
 from simulator.play import Tell, play
@@ -136,7 +137,7 @@ def _work(checkpoint: float, line: Connection) -> None:
 
 def story(error: Exception) -> str:
     """Say what broke: of somebody else's program what it said, of the machine what it said, of our code the traceback."""
-    if isinstance(error, PolicyFailed | UserFailed | OSError | MemoryError):
+    if isinstance(error, PolicyFailed | UserFailed | GraphError | OSError | MemoryError):
         return str(error) or type(error).__name__
     return "\n" + traceback.format_exc()
 

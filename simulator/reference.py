@@ -11,11 +11,14 @@ from agents.cohorts import COHORTS
 from agents.creator import CREATORS
 from agents.drift import DRIFTS
 from agents.feedback import FEEDBACKS
+from agents.graphs import GENERATORS
+from agents.influence import INFLUENCES
 from agents.interests import INTERESTS
 from policies import POLICIES
 from policies.explore import EXPLORERS
+from policies.people import PEOPLE
 from policies.rerank import RERANKERS
-from simulator.arms import OneArm
+from simulator.arms import WHO_TO_FOLLOW, OneArm
 from simulator.controls import CONTROLS
 from simulator.docs import PartDoc, document
 from simulator.events import EVENTS, OneEvent
@@ -33,6 +36,9 @@ PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "choices": (OneOf(CHOICES, "choice model"), dict(CHOICES)),
     "cohorts": (OneCohort(), dict(COHORTS)),
     "drifts": (OneOf(DRIFTS, "drift model"), dict(DRIFTS)),
+    "networks": (OneOf(GENERATORS, "network"), dict(GENERATORS)),
+    "influences": (OneOf(INFLUENCES, "social influence"), dict(INFLUENCES)),
+    "people": (WHO_TO_FOLLOW, dict(PEOPLE)),
     "creators": (OneOf(CREATORS, "behaviour of creators"), dict(CREATORS)),
     "events": (OneEvent(), dict(EVENTS)),
     "feedbacks": (OneOf(FEEDBACKS, "kind of feedback"), dict(FEEDBACKS)),

@@ -49,6 +49,13 @@ def ei_index(labels: Tensor, ties: Ties) -> float:
     return 1 - 2 * mixing(labels, ties)[0]
 
 
+def each_once(items: Tensor, n_items: int) -> Tensor:
+    """The rows of `items` (N, L) in ascending order, n_items in the places of what stands in the row twice."""
+    items = items.sort(1).values
+    items[:, 1:] = items[:, 1:].where(items[:, 1:] != items[:, :-1], n_items)
+    return items
+
+
 def co_consumption_modularity(items: Tensor, n_items: int, labels: Tensor) -> float | None:
     """Q of the graph in which w_uv = items that u and v both took, u ≠ v. `items` (N, L), each once, n_items = none.
 
@@ -85,9 +92,9 @@ def neighbour_correlation(leaning: Tensor, ties: Ties) -> float | None:
 def controversy(side: Tensor, ties: Ties) -> float | None:
     """How hard it is to get from one side to the other: P_XX · P_YY − P_XY · P_YX. `side` (N,) bool; −1 … 1, 0 = no matter.
 
-    P_AB: the chance that a random walk which ended at a hub of B had begun in A, the two beginnings being as likely. A walk goes
-    along ties, begins anew with probability 0.15 at each step, and goes no further from a hub: one of the `HUBS` users (a tenth
-    of a small side) of each side with most followers. It begins at anybody else of a side: begun at a hub it would have ended
+    P_AB: the chance that a random walk which ended at a hub of B had begun in A, the two beginnings being as likely. A walk
+    goes along ties, begins anew with probability 0.15 at each step, and goes no further from a hub: one of the `HUBS` users (a
+    tenth of a small side) of each side with most followers. It begins at anybody else of a side: begun at a hub it would have ended
     there at once, and even where sides do not matter own hubs would win. None if a side has nobody else, or no walk ends
     there. After Garimella, De Francisci Morales, Gionis & Mathioudakis (2018), random-walk controversy, by personalised
     PageRank.
@@ -194,6 +201,8 @@ def of_leaning(function: Callable[[Tensor, Ties], float | None]) -> Callable[[Ob
 
 def co_consumption(o: Observation, ties: Ties) -> float | None:
     items = o.items.now(torch.arange(o.frame.n_users))
+    if o.round.again is not None:
+        items = each_once(items, o.frame.n_items)
     return co_consumption_modularity(items, o.frame.n_items, o.round.interests.argmax(1))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import filter as filter_names
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def page(
         accuracies=accuracies(evidence),
         language=language_users(evidence),
         focus_absent=[
-            m for m in (run.scenario.get("report") or {}).get("focus") or [] if m not in evidence.measures
+            m for m in (run.scenario.get("report") or {}).get("focus") or [] if not filter_names(evidence.measures, m)
         ],
         glossary=[wording(measure) for measure in sorted(evidence.measures)],
         provenance=_provenance(evidence),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -33,9 +32,9 @@ def network_map(evidence: Evidence, look: dict[str, Look], seen: Snapshots | Non
     at_start = layout(_among(begin, place), len(shown))
     figure, axes = grid_of_axes(len(seen.panels), min(COLUMNS, len(seen.panels)), 2.0, extra=0.55)
     main = [panel.interests[shown].argmax(axis=1) for panel in seen.panels]
-    common = np.argsort(-np.bincount(np.concatenate(main), minlength=len(topics)), kind="stable")[: len(GROUP_COLOURS)]
-    common = [int(topic) for topic in common if any((each == topic).any() for each in main)]
-    colour = {topic: GROUP_COLOURS[rank] for rank, topic in enumerate(common)}
+    counts = np.bincount(np.concatenate(main), minlength=len(topics))
+    common = [int(topic) for topic in np.argsort(-counts, kind="stable") if counts[topic]]
+    colour = dict(zip(common, GROUP_COLOURS, strict=False))
     rows = []
     for ax, panel, topic in zip(axes, seen.panels, main, strict=True):
         ends = panel.arm is not None and not panel.title.endswith("start")
@@ -76,6 +75,8 @@ def neighbourhood(arcs: np.ndarray, users: int, most: int) -> np.ndarray:
     """At most `most` users (n,), ascending: all, or those nearest to a few users evenly spread over their numbers."""
     if users <= most:
         return np.arange(users)
+    import networkx as nx  # slow to import
+
     graph = nx.Graph(arcs.tolist())
     graph.add_nodes_from(range(users))
     found = list(dict.fromkeys(np.linspace(0, users - 1, SEEDS).round().astype(int).tolist()))
@@ -91,6 +92,8 @@ def neighbourhood(arcs: np.ndarray, users: int, most: int) -> np.ndarray:
 
 def layout(pairs: np.ndarray, users: int, start: np.ndarray | None = None) -> np.ndarray:
     """Places (users, 2) by springs (Fruchterman & Reingold 1991), the same each time."""
+    import networkx as nx
+
     graph = nx.Graph()
     graph.add_nodes_from(range(users))
     graph.add_edges_from(pairs.tolist())
@@ -119,6 +122,7 @@ def _frame(ax: Axes, dots: np.ndarray) -> None:
     ax.set_aspect("equal")
     ax.set_xticks([])
     ax.set_yticks([])
+    ax.spines[:].set_visible(False)
 
 
 def _legend(colour: dict[int, str], topics: tuple[str, ...], main: list[np.ndarray]) -> list[Line2D]:

@@ -204,7 +204,9 @@ def test_a_fault_in_a_file_of_ties_names_its_line(tmp_path: Path, text: str | No
     assert str(fault.value).startswith(f"{file}{where}" if where else str(file))
 
 
-@pytest.mark.parametrize("generator", [WattsStrogatz(8, 0.2), BarabasiAlbert(8), ErdosRenyi(8), StochasticBlocks(8, 0.1, (0.5, 0.5))])
+@pytest.mark.parametrize(
+    "generator", [WattsStrogatz(8, 0.2), BarabasiAlbert(8), ErdosRenyi(8), StochasticBlocks(8, 0.1, (0.5, 0.5))]
+)
 def test_homophily_ties_like_minds_the_more_the_stronger(generator, make_users):
     users = make_users(mixtures(800, 5))
     topic = users.interests.argmax(1)
@@ -337,7 +339,7 @@ def test_one_of_many_moves_as_alone_stays_in_the_space_and_may_be_unmoved(kind: 
         return
     start = mixtures(60, 4)
     if space == "sphere":
-        start = torch.nn.functional.normalize(torch.from_numpy(np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)))
+        start = torch.nn.functional.normalize(torch.randn(60, 4, generator=torch.Generator().manual_seed(0)))
     ties = ties_of(nx.gnp_random_graph(60, 0.08, seed=2, directed=True))
     assert (ties.counts == 0).any()
     trace, s = influence.start(start), torch.linspace(0, 1, 60)

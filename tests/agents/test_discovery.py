@@ -130,3 +130,19 @@ def test_finds_are_the_same_in_any_company(make_users, catalog):
 
 def test_no_knob_is_left_unturned():
     assert {field.name for field in dataclasses.fields(Discovery)} == {"share", "awareness", "popularity_weight"}
+
+
+def test_an_awareness_of_all_finds_each_item_once_and_thins_them_one_by_one_beside_a_slate(make_users, catalog):
+    users = make_users(ONE_SEEKER.repeat(N, 1))
+    discovery = Discovery(share=0.3, awareness="all", popularity_weight=0.5)
+    looks, active = torch.arange(N) % 2 == 0, torch.arange(N) % 3 > 0
+    finds, noticed = discovery.meet(users, catalog, ItemSampler(catalog), looks, DRAWS, active)
+    assert (finds == torch.arange(M)).all()
+    assert noticed[~looks & active].all()
+    assert not noticed[~active].any()
+    beside = noticed[looks & active].double()
+    np.testing.assert_allclose(beside.mean(0), 0.3, atol=4 * (0.3 * 0.7 / len(beside)) ** 0.5)
+    there = dataclasses.replace(catalog, available=torch.arange(M) != 4)
+    gone = discovery.meet(users, there, ItemSampler(there), looks, DRAWS)[1]
+    assert not gone[:, 4].any()
+    assert gone[~looks].sum(1).double().mean() == M - 1

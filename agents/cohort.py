@@ -20,6 +20,7 @@ from agents.escape import choose_deliberately, instead, outside
 from agents.feedback import Feedback, Reaction, react
 from agents.memory import Memory
 from agents.network import Network
+from agents.repeats import Repeats
 from agents.users import Users
 
 
@@ -47,6 +48,7 @@ class UserCohort(mesa.Agent):
         self.takes = takes
         self.feedback = feedback
         self.memory = Memory(len(users))
+        self.repeats: Repeats | None = None             # how they take things again; None: they never do
         self.attendance: Attendance | None = None       # who comes and goes; None: nobody does
         self.network: Network | None = None     # whom they hear from beside the platform
         self.menu: Menu | None = None   # what was before them in the newest round
@@ -81,16 +83,18 @@ class UserCohort(mesa.Agent):
 
         `slate` (n, k) int64 item ids, best first (k = 0: no recommender); `shown` (n,) bool: was given a slate;
         `active` (n,) bool; `filled` (n, k) bool: False = an empty place (None: there is none). Nobody takes the same item
-        twice. A recommender shows an item again only to users whom it has fewer than k others to show: to them, it is as if
-        that place of the slate were empty.
+        twice, or so soon again. A recommender shows such an item only to users whom it has fewer than k others to show: to
+        them, it is as if that place of the slate were empty.
         """
         users = self.users
         looks = shown & (draws("look").uniform(users.ids) < users.adoption)
         finds, noticed = self.discovery.meet(users, self.catalog, self.sampler, looks, draws, active)
+        if self.repeats is not None:
+            finds, noticed = self.repeats.meet(users, self.catalog, self.memory, finds, noticed, self.model.round, draws)
         if self.network is not None:
             finds, noticed = self.network.hear(users, finds, noticed, self.catalog, active, draws)
         rows, slots = noticed.nonzero(as_tuple=True)
-        noticed[rows, slots] = ~self.memory.contains(rows, finds[rows, slots])
+        noticed[rows, slots] = ~self.had(rows, finds[rows, slots])
         k = slate.shape[1]
         offered = looks[:, None].repeat(1, k)
         if filled is not None:
@@ -99,11 +103,27 @@ class UserCohort(mesa.Agent):
             offered &= draws("trust").uniform(users.ids[:, None], slate) < self.trust
         few_left = offered & ((self.memory.counts > len(self.catalog) - k) | self.shown_again)[:, None]
         rows, places = few_left.nonzero(as_tuple=True)
-        offered[rows, places] = ~self.memory.contains(rows, slate[rows, places])
+        offered[rows, places] = ~self.had(rows, slate[rows, places])
         items, offered = torch.cat([slate, finds], 1), torch.cat([offered, noticed], 1)
         if self.avoided is not None:
             offered &= outside(self.catalog, items, self.avoided)
         return Menu(items, offered, slate_size=k)
+
+    def had(self, rows: Tensor, items: Tensor) -> Tensor:
+        """Return a bool (b,): has user rows[j] taken items[j], so that she does not take it now?"""
+        since = None if self.repeats is None else self.repeats.fresh_since(self.model.round)
+        return self.memory.contains(rows, items, since)
+
+    def repeat(self, repeats: Repeats) -> None:
+        """Let them take things again. To be said before they have anything to remember."""
+        self.repeats, self.memory = repeats, Memory(len(self.users), dated=True)
+
+    def again(self, choice: Choice) -> Tensor:
+        """Return a bool (n, m): what of their choice they had taken before. Asked before `drift`, which remembers it."""
+        again = torch.zeros_like(choice.taken)
+        rows, places = choice.taken.nonzero(as_tuple=True)
+        again[rows, places] = self.memory.contains(rows, choice.items[rows, places])
+        return again
 
     def weigh_sources(self, trust: float, notice: float | None) -> None:
         """From now on consider an item of a slate with chance `trust`, and notice an own find beside one with chance `notice`.
@@ -131,12 +151,16 @@ class UserCohort(mesa.Agent):
     def remember(self, users: Tensor, items: Tensor) -> None:
         """Take over the part of a past that is about this cohort's users: ids (n,) and items (n,), oldest first."""
         ours = (users >= self.rows.start) & (users < self.rows.stop)
-        self.memory.append(users[ours] - self.rows.start, items[ours])
+        self.keep(users[ours] - self.rows.start, items[ours])
+
+    def keep(self, rows: Tensor, items: Tensor) -> None:
+        """Remember that items (n,) were taken in rows (n,)."""
+        self.memory.append(rows, items, 0 if self.repeats is None else self.model.round)
 
     def drift(self, choice: Choice, draws: Draws) -> None:
         """Users remember what they took, and their interests move."""
         rows, places = choice.taken.nonzero(as_tuple=True)
-        self.memory.append(rows, choice.items[rows, places])
+        self.keep(rows, choice.items[rows, places])
         self.move(choice, draws)
 
     def move(self, choice: Choice, draws: Draws) -> None:

@@ -13,29 +13,33 @@ class Memory:
     """The items that each user has taken, in order: an append-only ragged array in a padded block.
 
     Rows are users. `items` is (n_users, capacity) int32, of which the first `counts[u]` of row u mean something;
-    the capacity grows by half when a row is full, so that appending stays cheap.
+    the capacity grows by half when a row is full, so that appending stays cheap. A `dated` memory also knows in which round
+    each item was taken, never a later before an earlier one, and may hold an item several times.
     """
 
-    def __init__(self, n_users: int, capacity: int = 16):
+    def __init__(self, n_users: int, capacity: int = 16, dated: bool = False):
         self.items = torch.zeros(n_users, capacity, dtype=torch.int32)
+        self.rounds = torch.zeros_like(self.items) if dated else None       # beside the items
         self.counts = torch.zeros(n_users, dtype=torch.int64)
 
-    def append(self, rows: Tensor, items: Tensor) -> None:
-        """Add items (n,) to rows (n,), in the order given; a row may come several times."""
+    def append(self, rows: Tensor, items: Tensor, round: int = 0) -> None:
+        """Add items (n,) that were taken in a round to rows (n,), in the order given; a row may come several times."""
         order = rows.argsort(stable=True)
         rows, items = rows[order], items[order]
         added = torch.bincount(rows, minlength=len(self.counts))
         places = self.counts[rows] + torch.arange(len(rows)) - (added.cumsum(0) - added)[rows]
         longest = int(places.max()) + 1 if len(rows) else 0
         if longest > self.items.shape[1]:
-            grown = torch.zeros(len(self.counts), max(longest, self.items.shape[1] * 3 // 2), dtype=torch.int32)
-            grown[:, : self.items.shape[1]] = self.items
-            self.items = grown
+            width = max(longest, self.items.shape[1] * 3 // 2)
+            self.items = _widened(self.items, width)
+            self.rounds = None if self.rounds is None else _widened(self.rounds, width)
         self.items[rows, places] = items.to(torch.int32)
+        if self.rounds is not None:
+            self.rounds[rows, places] = round
         self.counts += added
 
-    def contains(self, rows: Tensor, items: Tensor) -> Tensor:
-        """Return a bool (b,): has user rows[j] taken items[j]?"""
+    def contains(self, rows: Tensor, items: Tensor, since: int | None = None) -> Tensor:
+        """Return a bool (b,): has user rows[j] taken items[j], ever or `since` some round?"""
         found = torch.zeros(len(rows), dtype=torch.bool)
         items, counts = items.to(torch.int32), self.counts[rows]
         open_ = torch.arange(len(rows))                 # those whose memory reaches this far: few, far back
@@ -45,5 +49,20 @@ class Memory:
                 break
             remembered = self.items[rows[open_], start : start + _PLACES]
             real = torch.arange(start, start + remembered.shape[1]) < counts[open_, None]
+            if since is not None:
+                assert self.rounds is not None
+                real &= self.rounds[rows[open_], start : start + _PLACES] >= since
             found[open_] |= ((remembered == items[open_, None]) & real).any(1)
         return found
+
+    def before(self, round: int) -> Tensor:
+        """Return how many of the items of each user (n_users,), the first so many, were taken before some round."""
+        assert self.rounds is not None
+        width = int(self.counts.max()) if len(self.counts) else 0
+        return ((self.rounds[:, :width] < round) & (torch.arange(width) < self.counts[:, None])).sum(1)
+
+
+def _widened(block: Tensor, width: int) -> Tensor:
+    wider = torch.zeros(len(block), width, dtype=block.dtype)
+    wider[:, : block.shape[1]] = block
+    return wider

@@ -251,7 +251,8 @@ def influence(
     cross = own.T @ curve @ other
     hessian = own.T @ (curve.sum(1, keepdim=True) * own) - cross - cross.T + other.T @ (curve.sum(0)[:, None] * other)
     diagonal = hessian.diagonal()
-    diagonal.add_((torch.tensor(2 * regularisation * (takes or len(own)))).maximum(1e-6 * diagonal.mean()))    # not singular without λ
+    least = torch.tensor(2 * regularisation * (takes or len(own)))
+    diagonal.add_(least.maximum(1e-6 * diagonal.mean()))                            # not singular without λ
     return torch.linalg.solve(hessian, pull.T).T.float()
 
 

@@ -55,7 +55,8 @@ class Ragged:
         width = max(int(self.counts[rows].max()), 1) if len(rows) else 1
         found = []
         for which in torch.arange(len(rows)).split(max(_CELLS // width, 1)):
-            there = (self.values[rows[which], :width] == values[which, None]) & (torch.arange(width) < self.counts[rows[which], None])
+            present = torch.arange(width) < self.counts[rows[which], None]
+            there = (self.values[rows[which], :width] == values[which, None]) & present
             number, place = there.nonzero(as_tuple=True)
             found.append((which[number], place))
         which, places = (torch.cat(column) for column in zip(*found, strict=True))

@@ -38,6 +38,7 @@ class Arm:
     train_window: int | None = None  # rounds
     trains_on: TrainsOn = EVERY_TAKE
     who_to_follow: PeopleRecommender | None = None
+    repeats: bool = True
 
 
 class ControlKeys(PartKeys):
@@ -65,6 +66,9 @@ class PolicyKeys(ControlKeys):
 
     trains_on: TrainsOn = EVERY_TAKE
     """What it learns from: takes, or those that were liked, shared, rated or dwelt on (`users.feedback`)."""
+
+    repeats: bool = True
+    """Recommend again what a user took before, as soon as she may take it again (`users.repeats`); false = never."""
 
     popularity_boost: Annotated[float, Interval(ge=-1e6, le=1e6)] = 0.0
     """β: adds β · log(1 + popularity) to the scores; a positive control for popularity bias."""
@@ -94,7 +98,7 @@ class OneArm(OneOf):
             return Arm(name, part, who_to_follow=keys.who_to_follow)
         return Arm(
             name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window,
-            keys.trains_on, keys.who_to_follow,
+            keys.trains_on, keys.who_to_follow, keys.repeats,
         )
 
     def dump(self, value: Arm) -> dict[str, Any]:
@@ -107,6 +111,7 @@ class OneArm(OneOf):
                 "retrain_every": value.retrain_every,
                 "train_window": value.train_window,
                 "trains_on": value.trains_on.model_dump(mode="json"),
+                "repeats": value.repeats,
                 "popularity_boost": value.popularity_boost,
                 "rerank": value.rerank and RERANK.dump(value.rerank),
                 "explore": value.explore and EXPLORE.dump(value.explore),

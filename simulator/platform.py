@@ -15,7 +15,7 @@ from agents.feedback import Reaction
 from agents.ties import Ties
 from policies.base import Policy
 from policies.candidates import Explorer
-from policies.log import FeedbackLog, ItemData
+from policies.log import FeedbackLog, History, ItemData
 from policies.people import suggest
 from policies.pipeline import Stages
 from policies.validation import Epoch
@@ -138,29 +138,38 @@ class Platform(mesa.Agent):
                 users = served.nonzero()[:, 0]
                 slates[users] = self._rank(recommender, users, draws)
                 shown |= served
-        return self._without_gaps(slates, shown)
+        return self._with_gaps(slates, shown)
 
     def told(self) -> Tensor | None:
         """What each user is told of the items that she comes across (N,) int64, as `Told`; None: nobody is told anything."""
         tells = [each.policy.tells if isinstance(each.policy, Informed) else Told.NOTHING for each in self.recommenders]
         return torch.tensor(tells)[self.served_by] if any(tells) and self.model.round >= OPENING else None
 
-    def _without_gaps(self, slates: Tensor, shown: Tensor) -> Slates:
+    def _with_gaps(self, slates: Tensor, shown: Tensor) -> Slates:
         """Where the catalogue changes, leave places empty for which there is nothing available that the user has not taken.
 
-        Elsewhere something seen before stands in them, which users then overlook.
+        Elsewhere something seen before stands in them, which users then overlook; unless it is only the arm that does not
+        repeat it.
         """
         available = self.items.available
         if available is None:
-            return Slates(slates, shown)
+            if all(each.arm.repeats for each in self.recommenders) or self.log.again_after is None:
+                return Slates(slates, shown)
+            available = torch.ones(len(self.items), dtype=torch.bool)
         filled = available[slates]
         left = int(available.sum()) - self.log.counts()
         for users in (shown & (left < self.slate_size)).nonzero()[:, 0].split(1024):
-            taken = self.log.seen(users)
+            taken = self.seen(users)
             filled[users] &= ~((slates[users][:, :, None] == taken.items[:, None]) & taken.present[:, None]).any(2)
         order = (~filled).to(torch.int8).sort(dim=1, stable=True).indices
         slates, filled = slates.gather(1, order), filled.gather(1, order)
         return Slates(slates, shown & filled.any(1), filled)
+
+    def seen(self, users: Tensor) -> History:
+        """Return what is not to be shown to `users` (b,) now, by the arm that serves each."""
+        repeats = torch.tensor([each.arm.repeats for each in self.recommenders])[self.served_by[users]]
+        items, ever = self.log.history(users)
+        return History(items, self.log.seen(users).present.where(repeats[:, None], ever))
 
     @property
     def events(self) -> list[Event]:
@@ -175,9 +184,9 @@ class Platform(mesa.Agent):
     def can_be_shown(self, users: Tensor) -> Tensor:
         """Return a bool (b, M): the items that the platform may show to these users, who have not taken them."""
         free = torch.ones(len(users), len(self.items), dtype=torch.bool)
-        history = self.log.history(users)
-        rows, places = history.present.nonzero(as_tuple=True)
-        free[rows, history.items[rows, places]] = False
+        seen = self.seen(users)
+        rows, places = seen.present.nonzero(as_tuple=True)
+        free[rows, seen.items[rows, places]] = False
         if self.items.available is not None:
             free &= self.items.available
         bias = self.bias()

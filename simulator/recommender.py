@@ -53,6 +53,11 @@ class Recommender:
         self.trained_in = round
         return self.policy.training_
 
+    def known(self, log: FeedbackLog) -> FeedbackLog:
+        """Return what of the log is known to the policy, and what it is not to show."""
+        known = self.arm.trains_on.part_of(log)
+        return known if self.arm.repeats else known.once()
+
     def stages(
         self, users: Tensor, k: int, log: FeedbackLog, items: ItemData, draws: Draws, explore: Explorer | None,
         bias: Tensor | None = None,
@@ -66,5 +71,5 @@ class Recommender:
             boost = self.arm.popularity_boost * torch.log1p(up_to(log.n_items, self.policy.popularity_))
             bias = boost if bias is None else bias + boost
         return recommend(
-            self.policy, users, k, self.arm.trains_on.part_of(log), items, draws("slate"), draws("explore"), bias, self.arm.rerank, explore
+            self.policy, users, k, self.known(log), items, draws("slate"), draws("explore"), bias, self.arm.rerank, explore
         )

@@ -64,4 +64,5 @@ class Round:
     reaction: Reaction | None = None        # what users let the platform know beside it; None: nothing, in this world
     ties: Ties | None = None        # who followed whom in this round; None: there is no network
     escape: Attempt | None = None   # those who try to leave their bubble, once the first attempt has begun
+    again: Tensor | None = None     # (N, m) bool: of what was taken, had been taken before; None: nothing ever is
     present: Tensor | None = None   # (N,) bool: has arrived and has not left; None: everybody, in a world without churn

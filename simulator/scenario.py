@@ -65,6 +65,7 @@ from simulator.parts import (
 )
 from simulator.posterior import Posterior, draw_of, fault_here, read_table, undone, with_values
 from simulator.ranges import Count, NonNegative, Text, UnitInterval, at_least_one
+from simulator.repeat_keys import RepeatKeys
 from simulator.trains_on import TAKES
 from simulator.wording import faults_in
 from simulator.yaml_source import Source, read, write
@@ -238,6 +239,9 @@ class UserKeys(Section):
 
     churn: ChurnKeys | None = None
     """Who leaves, and who arrives; null: everybody stays. Measures of users are then over those who are there."""
+
+    repeats: RepeatKeys | None = None
+    """How users take again what they took before; null: nobody takes anything twice, nor is it recommended twice."""
 
     feedback: Annotated[tuple[FeedbackPart, ...], Strict(False)] = ()
     """What users let the platform know beside what they take; a policy may learn from it: `trains_on`."""
@@ -513,9 +517,10 @@ class Scenario(Section):
             users = self.users.model_copy(update={"count": self.users.count or 1000})
             items = self.items.model_copy(update={"count": self.items.count or 500})
             vars(self).update(users=users, items=items)
-        if self.users.churn is not None and "focus" not in self.report.model_fields_set:
-            report = self.report.model_copy(update={"focus": (*self.report.focus, "users.present", "users.retained")})
-            vars(self).update(report=report)
+        more = ("users.present", "users.retained") if self.users.churn is not None else ()
+        more += ("consumption.repeat_rate",) if self.users.repeats is not None else ()
+        if more and "focus" not in self.report.model_fields_set:
+            vars(self).update(report=self.report.model_copy(update={"focus": (*self.report.focus, *more)}))
         conflicts = list(_conflicts(self))
         if conflicts:
             raise wrong(*conflicts)
@@ -614,6 +619,9 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     if users.churn is not None and users.churn.arrivals and scenario.data is not None:
         message = "must be 0 with `data:`: new users are generated, and all users are those of the data"
         yield problem(message, ("users", "churn", "arrivals"))
+    if users.repeats is not None and users.repeats.share and discovery.awareness == "all":
+        message = f"must be 0 with `discovery.awareness: all`: she finds all that there is (got {users.repeats.share:g})"
+        yield problem(message, ("users", "repeats", "share"))
     yield from _unheard(scenario)
     yield from network_conflicts(scenario)
     yield from feature_conflicts(items.features, items.space, scenario.data is not None)

@@ -134,7 +134,7 @@ class Recorder:
         self.exposure.push(round.slate, _places(round), self.popularity, n_users)
         self.consumption.push(round.items, round.taken, self.popularity, n_users)
         self.items.push(round.items, round.taken)
-        self.popularity = self.popularity + self.consumption.item_counts.newest
+        self.popularity = self.popularity + _new_users(round, self.frame.n_items, self.consumption.item_counts.newest)
         self.previous = round.interests.clone()             # drift may overwrite the round's own
         self.newest = round.round
 
@@ -176,6 +176,13 @@ def whole_slates(round: Round) -> Round:
     if round.filled is None or not round.slate.shape[1]:
         return round
     return replace(round, shown=round.shown & round.filled.all(1))
+
+
+def _new_users(round: Round, n_items: int, takes: Tensor) -> Tensor:
+    """How many users took each item for the first time; `takes`: how many took it. (M,) int64."""
+    if round.again is None:
+        return takes
+    return torch.bincount(round.items[round.taken & ~round.again], minlength=n_items)
 
 
 def _places(round: Round) -> Tensor:

@@ -181,6 +181,11 @@ def mean_jaccard(o: Observation) -> float | None:
     return between.jaccard_of_pairs(items, o.frame.n_items, *pairs)
 
 
+def repeat_rate(o: Observation) -> float | None:
+    again, taken = o.round.again, o.round.taken
+    return None if again is None or not taken.any() else int((again & taken).sum()) / int(taken.sum())
+
+
 # ---- exposure.*: single slates
 
 
@@ -311,6 +316,12 @@ OVERLAP = [
         "nearest by interests at round 0.",
         "Chaney et al. 2018",
         mean_jaccard,
+    ),
+    Measure(
+        "consumption.repeat_rate", "Repeat consumption", "share of takes", "0 … 1", 0, 1, 0,
+        "Share of what was taken this round that the user had taken before, in worlds where users do that (`users.repeats`).",
+        "Anderson et al. 2014",
+        repeat_rate,
     ),
 ]  # fmt: skip
 

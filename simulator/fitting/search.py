@@ -6,6 +6,7 @@ Parameters live in the unit cube, where the prior is uniform; inside the search 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg
@@ -88,11 +89,20 @@ class Mixture:
     weights: np.ndarray             # (n,) sums to 1
     covariance: np.ndarray          # (p, p)
 
+    @cached_property
+    def root(self) -> np.ndarray:
+        return linalg.cholesky(self.covariance, lower=True)
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Return a point (p,)."""
+        centre = np.searchsorted(self.weights.cumsum(), rng.random()).clip(max=len(self.weights) - 1)
+        return self.centres[centre] + self.root @ rng.standard_normal(len(self.root))
+
     def log_density(self, points: np.ndarray) -> np.ndarray:
-        factor = linalg.cholesky(self.covariance, lower=True)
-        steps = linalg.solve_triangular(factor, (points[:, None] - self.centres).reshape(-1, points.shape[1]).T, lower=True)
+        """Return the log density (n,) of points (n, p)."""
+        steps = linalg.solve_triangular(self.root, (points[:, None] - self.centres).reshape(-1, points.shape[1]).T, lower=True)
         squares = (steps**2).sum(0).reshape(len(points), len(self.centres))
-        norm = np.log(np.diag(factor)).sum() + 0.5 * points.shape[1] * np.log(2 * np.pi)
+        norm = np.log(np.diag(self.root)).sum() + 0.5 * points.shape[1] * np.log(2 * np.pi)
         lowest = squares.min(1, keepdims=True)
         return np.log(np.exp(-0.5 * (squares - lowest)) @ self.weights) - 0.5 * lowest[:, 0] - norm
 
@@ -108,9 +118,7 @@ class Proposals:
         """Return a point of the unit cube (p,)."""
         if self.mixture is None:
             return np.clip(self.rng.random(dimensions), EDGE, 1 - EDGE)
-        centre = self.rng.choice(len(self.mixture.weights), p=self.mixture.weights)
-        step = linalg.cholesky(self.mixture.covariance, lower=True) @ self.rng.standard_normal(dimensions)
-        return np.clip(expit(self.mixture.centres[centre] + step), EDGE, 1 - EDGE)
+        return np.clip(expit(self.mixture.draw(self.rng)), EDGE, 1 - EDGE)
 
 
 def _log_prior(points: np.ndarray) -> np.ndarray:

@@ -17,7 +17,8 @@ def make_log() -> Callable[..., Log]:
 
     def make(histories: list[list[int]], topics: np.ndarray | list) -> Log:
         users = np.repeat(np.arange(len(histories)), [len(each) for each in histories])
-        return Log(users, np.array([item for each in histories for item in each], np.int64), np.array(topics, float), len(histories))
+        items = np.array([item for each in histories for item in each], np.int64)
+        return Log(users, items, np.array(topics, float), len(histories))
 
     return make
 
@@ -33,7 +34,8 @@ def write_log() -> Callable[..., Path]:
         (folder / f"{folder.name}.inter").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
         genres = [" ".join(f"g{topic}" for topic in np.flatnonzero(row)) for row in log.topics]
         items = [f"{item}\t{each}" for item, each in enumerate(genres)]
-        (folder / f"{folder.name}.item").write_text("\n".join(["item_id:token\tclass:token_seq", *items]) + "\n", encoding="utf-8")
+        text = "\n".join(["item_id:token\tclass:token_seq", *items]) + "\n"
+        (folder / f"{folder.name}.item").write_text(text, encoding="utf-8")
         return folder
 
     return write

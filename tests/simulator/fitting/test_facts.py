@@ -67,7 +67,7 @@ def test_diversity_by_hand(make_log):
 
 
 def test_narrowing_by_hand(make_log):
-    """Nine takes, three to a third: all topics alike in the first, one topic in the last; the other user the other way round."""
+    """Nine takes, three to a third: all topics alike in the first, one in the last; for the other user the other way round."""
     topics = np.eye(3)[np.arange(12) % 3]
     middle = [9, 10, 11]
     log = make_log([[0, 1, 2, *middle, 3, 6, 0], [3, 6, 0, *middle, 1, 2, 6], [0, 1, 2]], topics)

@@ -21,7 +21,9 @@ def precision(temperature: float) -> list[float]:
         "users": {
             "count": 300, "takes": 3, "drift": "none",
             "choice": {"kind": "logit", "temperature": temperature, "position_bias": 1.0},
-            "feedback": [{"kind": "like", "threshold": 0.5, "temperature": 0.05}, {"kind": "dwell", "growth": 4, "spread": 0.3}],
+            "feedback": [
+                {"kind": "like", "threshold": 0.5, "temperature": 0.05}, {"kind": "dwell", "growth": 4, "spread": 0.3},
+            ],
         },
         "items": {"count": 200, "topics": 8, "quality": 0.1}, "measures": {"names": ["utility.precision"]},
     })

@@ -517,7 +517,7 @@ class Scenario(Section):
             users = self.users.model_copy(update={"count": self.users.count or 1000})
             items = self.items.model_copy(update={"count": self.items.count or 500})
             vars(self).update(users=users, items=items)
-        more = ("users.present", "users.retained") if self.users.churn is not None else ()
+        more: tuple[str, ...] = ("users.present", "users.retained") if self.users.churn is not None else ()
         more += ("consumption.repeat_rate",) if self.users.repeats is not None else ()
         if more and "focus" not in self.report.model_fields_set:
             vars(self).update(report=self.report.model_copy(update={"focus": (*self.report.focus, *more)}))

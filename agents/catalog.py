@@ -14,9 +14,10 @@ from torch import Tensor
 from agents.labels import NO_LABELS, Labels
 from agents.modalities import Modalities
 from agents.ring import Ring, correlated
-from agents.space import Space, subjects, unit
+from agents.space import Space, commonness, subjects, unit
 
-Mixture = Literal["dirichlet", "one_hot"]
+Mixture = Literal["dirichlet", "equal", "one_hot"]
+Popularity = Literal["zipf", "lognormal"]
 
 
 @dataclass
@@ -77,28 +78,37 @@ class Catalog:
 def draw_catalog(
     count: int, topics: int, concentration: float, space: Space, quality: float, popularity_skew: float,
     creators: int, rng: np.random.Generator, cosine: bool = False, mixed: Mixture = "dirichlet",
-    correlation: float | None = None,
+    correlation: float | None = None, topic_skew: float = 0.0, topics_per_item: float = 1.7,
+    popularity: Popularity = "zipf",
 ) -> Catalog:
     """Items with random topics.
 
     Simplex: z_i ~ Dirichlet(concentration · 1_T) (Chaney et al. 2018: 0.1 over all topics together, so
-    that items are nearly of one topic).
+    that items are nearly of one topic). With a topic_skew the concentration of topic t is ∝ t^(−topic_skew), its mean
+    the same: some topics are common and some are rare, as genres are.
     Sphere: v_i uniform on the unit sphere of R^(topics/2), which gives `topics` signed half-axes as topics.
+    Equal: a topic or several, all of the same share, as films have genres; see `equal_shares`.
     One-hot, in any space: item i is about topic i mod `topics` and nothing else.
     Quality ~ Normal(0, quality²), in units of utility; with a `correlation` ρ, that of items d steps apart on a ring has the
     correlation ρ^d. Salience of the item of rank r ∝ r^(−popularity_skew)
-    (Zipf), ranks given at random: what is famous is not thereby better.
+    (Zipf), ranks given at random: what is famous is not thereby better. Lognormal salience ∝ exp(popularity_skew · g), g ~
+    Normal(0, 1), falls off at both ends where Zipf's does not (Mitzenmacher 2004, Internet Mathematics, compares the two).
     """
     if mixed == "one_hot":
         axes = np.eye(topics) if space != "sphere" else np.vstack([np.eye(topics // 2), -np.eye(topics // 2)])
         features = axes[np.arange(count) % topics]
+    elif mixed == "equal":
+        features = equal_shares(count, commonness(topics, topic_skew), topics_per_item, rng)
     elif space != "sphere":
-        features = rng.dirichlet(np.full(topics, concentration), count)
+        features = rng.dirichlet(concentration * commonness(topics, topic_skew), count)
     else:
         features = rng.standard_normal((count, topics // 2))
         features /= np.linalg.norm(features, axis=1, keepdims=True)
     rows = torch.from_numpy(features.astype(np.float32))
-    weights = (1.0 + rng.permutation(count)) ** -popularity_skew
+    if popularity == "lognormal":
+        weights = np.exp(popularity_skew * rng.standard_normal(count))
+    else:
+        weights = (1.0 + rng.permutation(count)) ** -popularity_skew
     qualities = rng.normal(0.0, quality, count)
     return Catalog(
         space=space,
@@ -110,6 +120,18 @@ def draw_catalog(
         cosine=cosine,
         ring=None if correlation is None else Ring(count, correlation, quality**2),
     )
+
+
+def equal_shares(count: int, weights: np.ndarray, mean: float, rng: np.random.Generator) -> np.ndarray:
+    """Return items (count, T) of one topic or several, of equal share each.
+
+    Their number is 1 + Poisson(mean − 1), at most T; topics are drawn by weight without replacement (Plackett–Luce), by the
+    largest log weight + Gumbel noise (Yellott 1977).
+    """
+    number = 1 + rng.poisson(mean - 1, count).clip(max=len(weights) - 1)
+    value = np.log(weights) + rng.gumbel(size=(count, len(weights)))
+    rank = (-value).argsort(1).argsort(1)
+    return (rank < number[:, None]) / number[:, None]
 
 
 def similarity_features(catalog: Catalog, by_platforms: bool = False) -> Tensor:

@@ -18,16 +18,19 @@ from agents.users import Users
 class ItemSampler:
     """Draws items by salience or by topic, in O(log) per draw and without a weight per user and item.
 
-    Row 0 is the distribution of salience over the catalogue; row 1 + t is that of topic t, ∝ z_jt. The cumulative rows
-    stand one after the other in one sorted array, row r between r and r + 1, so that one search serves all.
+    Row 0 is the distribution of salience over the catalogue; row 1 + t is that of topic t, ∝ z_jt salience_j^fame. The
+    cumulative rows stand one after the other in one sorted array, row r between r and r + 1, so that one search serves all.
     """
 
-    def __init__(self, catalog: Catalog):
+    def __init__(self, catalog: Catalog, fame: float = 0.0):
+        self.fame = fame
         self.look_at(catalog)
 
     def look_at(self, catalog: Catalog) -> None:
         """Take the catalogue as it is now: what is not available is never drawn, unless nothing is."""
         by_topic = catalog.topics.to(torch.float64).T
+        if self.fame:
+            by_topic = by_topic * catalog.salience**self.fame
         if catalog.available is not None:
             by_topic = by_topic * catalog.available
         self.empty = catalog.available is not None and not catalog.available.any()
@@ -49,8 +52,8 @@ class Discovery:
     """Each round every user meets a few items by herself: some because they are everywhere, some because she looks there.
 
     Each of the `awareness` finds is, with probability popularity_weight, drawn ∝ salience, else from one of the user's
-    topics, drawn ∝ her interests, ∝ the item's share of that topic. Without a recommender she considers all of them;
-    when she looks at a slate, each is still noticed with probability `share`.
+    topics, drawn ∝ her interests, ∝ the item's share of that topic times its salience^fame. Without a recommender she
+    considers all of them; when she looks at a slate, each is still noticed with probability `share`.
 
     Source: Fleder & Hosanagar 2009 (Management Science), awareness from popularity and from closeness; consideration sets
     after Manski 1977 (Theory and Decision).
@@ -59,6 +62,7 @@ class Discovery:
     share: float                    # in [0, 1]: chance that an own find is still noticed when a slate is looked at
     awareness: int | Literal["all"] # items met per user and round, at least one; all: every one that there is
     popularity_weight: float        # in [0, 1]: share of the finds met by salience; the rest are met by interest
+    fame: float = 0.0               # ≥ 0: how much sooner the well-known is found among the items of a topic
 
     def meet(
         self, users: Users, items: Catalog, sampler: ItemSampler, looks: Tensor, draws: Draws, active: Tensor | None = None

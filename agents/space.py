@@ -48,7 +48,7 @@ def subjects(features: Tensor, space: Space) -> Tensor:
 
 
 def commonness(topics: int, skew: float) -> np.ndarray:
-    """Return how common each topic is, relative to the average (T,): that of rank r ∝ r^(−skew) (Zipf), the first topic first."""
+    """Return how common each topic is, relative to the average (T,): topic r ∝ r^(−skew) (Zipf), the first most."""
     weights = (1.0 + np.arange(topics)) ** -skew
     return weights / weights.mean()
 

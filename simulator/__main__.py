@@ -254,6 +254,31 @@ def tune(
 
 
 @app.command()
+def fit(
+    file: Annotated[Path, typer.Argument(help="Scenario file, with or without a section `fit`.", show_default=False)],
+    data: Annotated[str, typer.Option(metavar="PATH", help="The real log: a path, or movielens-small.", show_default=False)],
+    simulations: Annotated[int | None, typer.Option(min=4, help="Override the number of worlds to simulate.")] = None,
+    set_: Set = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: fits/<file>.")] = None,
+    workers: Workers = None,
+    ray: Ray = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is fitted, and how long it takes.")] = False,
+    checkpoint: Checkpoint = 30,
+    quiet: Quiet = False,
+    allow_code: AllowCode = False,
+) -> None:
+    """Fit behaviour to a real log: values, and a posterior, for which simulated users have its stylised facts."""
+    from simulator.fitting.command import run_fit
+    from simulator.runner import Resources
+
+    resources = Resources(workers, checkpoint, ray)
+    with _cluster(None if dry_run else ray):
+        code = run_fit(file, data, simulations, set_ or [], seed, out, resources, quiet, allow_code, dry_run)
+    raise typer.Exit(code)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or a sweep.", show_default=False)],
     format: Annotated[

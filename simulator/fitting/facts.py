@@ -92,10 +92,10 @@ def overlap(sample: Sample) -> np.ndarray:
     """
     log = sample.rarefied
     sets = scipy.sparse.csr_array((np.ones(len(log)), (log.users, log.items)), shape=(log.n_users, len(log.topics)))
-    shared = (sets @ sets.T).toarray()[np.triu_indices(log.n_users, 1)]
-    sizes = log.counts()
-    both = (sizes[:, None] + sizes)[np.triu_indices(log.n_users, 1)]
-    return shared / (both - shared)
+    sets.data[:] = 1                    # a set: an item that was taken twice, in a world where that is done, is in it once
+    sizes, pairs = np.diff(sets.indptr), np.triu_indices(log.n_users, 1)
+    shared = (sets @ sets.T).toarray()[pairs]
+    return shared / ((sizes[:, None] + sizes)[pairs] - shared)
 
 
 def _entropies(log: Log) -> np.ndarray:

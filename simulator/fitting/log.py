@@ -11,7 +11,7 @@ from simulator.datasets import Dataset
 
 @dataclass(frozen=True)
 class Log:
-    """Takes in the order of time. No user takes an item twice."""
+    """Takes in the order of time."""
 
     users: np.ndarray               # (n,) int64 user ids, 0 … n_users − 1
     items: np.ndarray               # (n,) int64 rows of `topics`

@@ -92,6 +92,26 @@ def test_what_is_noticed_beside_a_slate_is_a_part_of_what_would_have_been_found_
     assert fits(beside[noticed], outcomes(found(catalog, ONE_SEEKER, 0.5))) > ALPHA        # and a fair one
 
 
+@pytest.mark.parametrize("fame", [0.5, 2.0])
+def test_the_well_known_is_found_sooner_within_a_topic(fame, make_users, catalog, fits):
+    """P(item | topic t) ∝ z_jt · salience_j^fame."""
+    users = make_users(ONE_SEEKER.repeat(N, 1))
+    nobody, discovery = torch.zeros(N, dtype=torch.bool), Discovery(0.2, AWARENESS, 0.0, fame)
+    finds, _ = discovery.meet(users, catalog, ItemSampler(catalog, fame), nobody, DRAWS)
+    weights = catalog.topics.double() * catalog.salience[:, None] ** fame
+    assert fits(finds.flatten(), outcomes((weights / weights.sum(0) * ONE_SEEKER).sum(1))) > ALPHA
+
+
+def test_who_is_not_there_meets_nothing_and_changes_nothing_for_the_others(make_users, catalog):
+    users = make_users(ONE_SEEKER.repeat(60, 1))
+    looks, active = torch.arange(60) % 3 > 0, torch.arange(60) % 2 == 0
+    sampler, discovery = ItemSampler(catalog), Discovery(0.5, AWARENESS, 0.5)
+    finds, noticed = discovery.meet(users, catalog, sampler, looks, DRAWS)
+    some, some_noticed = discovery.meet(users, catalog, sampler, looks, DRAWS, active)
+    assert torch.equal(some_noticed, noticed & active[:, None])
+    assert torch.equal(some[some_noticed], finds[some_noticed])
+
+
 def test_who_seeks_a_topic_without_items_finds_what_is_salient(make_users, make_catalog, fits):
     topics = torch.tensor([[1.0, 0.0, 0.0], [0.4, 0.6, 0.0], [0.0, 1.0, 0.0], [0.9, 0.1, 0.0]])
     salience = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
@@ -129,7 +149,7 @@ def test_finds_are_the_same_in_any_company(make_users, catalog):
 
 
 def test_no_knob_is_left_unturned():
-    assert {field.name for field in dataclasses.fields(Discovery)} == {"share", "awareness", "popularity_weight"}
+    assert {field.name for field in dataclasses.fields(Discovery)} == {"share", "awareness", "popularity_weight", "fame"}
 
 
 def test_an_awareness_of_all_finds_each_item_once_and_thins_them_one_by_one_beside_a_slate(make_users, catalog):

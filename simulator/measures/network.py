@@ -94,8 +94,8 @@ def controversy(side: Tensor, ties: Ties) -> float | None:
 
     P_AB: the chance that a random walk which ended at a hub of B had begun in A, the two beginnings being as likely. A walk
     goes along ties, begins anew with probability 0.15 at each step, and goes no further from a hub: one of the `HUBS` users (a
-    tenth of a small side) of each side with most followers. It begins at anybody else of a side: begun at a hub it would have ended
-    there at once, and even where sides do not matter own hubs would win. None if a side has nobody else, or no walk ends
+    tenth of a small side) of each side with most followers. It begins at anybody else of a side: begun at a hub it would have
+    ended there at once, and even where sides do not matter own hubs would win. None if a side has nobody else, or no walk ends
     there. After Garimella, De Francisci Morales, Gionis & Mathioudakis (2018), random-walk controversy, by personalised
     PageRank.
     """

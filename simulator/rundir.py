@@ -164,7 +164,7 @@ def _people(done: list[Played]) -> pa.Table:
             "replicate": pa.array(np.full(len(played.group), played.replicate, np.int32)),
             "user": np.arange(len(played.group)),
             "group": played.group,
-            "served_by": pa.array(played.served_by).dictionary_encode(),
+            "served_by": pa.array(played.served_by, pa.string()),
             **played.people,
         })
         for played in done

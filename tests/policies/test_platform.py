@@ -116,11 +116,11 @@ class Witness(FilterBubbleModel):
         self.seen: list[tuple[int, Slates, Choice, Tensor, list[set[int]]]] = []
         super().__init__(*args)
 
-    def observe(self, slates: Slates, choice: Choice) -> None:
+    def observe(self, slates: Slates, choice: Choice, *reaction: object) -> None:
         items, present = self.platform.log.history(self.users.ids)
         taken = [set(row[here].tolist()) for row, here in zip(items, present, strict=True)]
         self.seen.append((self.round, slates, choice, self.users.interests.clone(), taken))
-        super().observe(slates, choice)
+        super().observe(slates, choice, *reaction)
 
 
 @pytest.fixture(scope="module")

@@ -187,8 +187,8 @@ def test_sliders_are_the_scenarios_own_numbers() -> None:
     assert list(knobs) == [
         "users.count", "users.choice.temperature", "users.choice.position_bias", "users.choice.outside_utility",
         "users.drift.rate", "items.count", "items.topics", "discovery.share", "discovery.awareness",
-        "discovery.popularity_weight", "slate_size", "policies[2].retrain_every", "policies[2].rerank.strength",
-        "policies[2].rerank.candidates",
+        "discovery.popularity_weight", "discovery.fame", "slate_size", "policies[2].retrain_every",
+        "policies[2].rerank.strength", "policies[2].rerank.candidates",
     ]
     assert knobs["users.drift.rate"].value == 0.1
     assert "0 to 1" in knobs["users.drift.rate"].range

@@ -279,6 +279,28 @@ def fit(
 
 
 @app.command()
+def replicate(
+    name: Annotated[str, typer.Argument(help="r7, its full name, a file with a `replication:`, or all.", show_default=False)],
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer replicates and cells, as the file says.")] = False,
+    set_: Set = None,
+    seed: Seed = None,
+    replicates: Annotated[int | None, typer.Option(min=2, help="Override the number of replicates.")] = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for a folder each. Default: runs/replications.")] = None,
+    workers: Workers = None,
+    checkpoint: Checkpoint = 30,
+    quiet: Quiet = False,
+    docs: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all tables as Markdown.")] = None,
+) -> None:
+    """Play published results again and say, claim by claim, whether they come out: paper, measured, interval, inside."""
+    from simulator.replicating.command import run_replications
+    from simulator.runner import Resources
+
+    resources = Resources(workers, checkpoint)
+    raise typer.Exit(run_replications(name, quick, set_ or [], seed, replicates, data, out, resources, quiet, docs))
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or a sweep.", show_default=False)],
     format: Annotated[

@@ -34,7 +34,7 @@ from agents.creator import CREATORS
 from agents.drift import DRIFTS, DriftModel
 from agents.feedback import FEEDBACKS, Feedback, Signal, Skip
 from agents.individual import Individual
-from agents.interests import INTERESTS, Interests
+from agents.interests import INTERESTS, Interests, Positive
 from agents.space import Space
 from agents.users import divide
 from policies.base import Policy
@@ -66,6 +66,7 @@ from simulator.parts import (
 from simulator.posterior import Posterior, draw_of, fault_here, read_table, undone, with_values
 from simulator.ranges import Count, NonNegative, Text, UnitInterval, at_least_one
 from simulator.repeat_keys import RepeatKeys
+from simulator.replicating.keys import ReplicationKeys
 from simulator.trains_on import TAKES
 from simulator.wording import faults_in
 from simulator.yaml_source import Source, read, write
@@ -310,6 +311,10 @@ class ItemKeys(Section):
     """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel; values: items are
     mixtures, interests are what each topic is worth to the user, any number."""
 
+    axis_variances: Annotated[tuple[Positive, ...], Strict(False)] | None = None
+    """On the sphere: how much items differ along each of its topics / 2 axes, as variances before they are scaled to length 1.
+    null: alike along all, every direction as likely."""
+
     affinity: Literal["dot", "cosine"] = "dot"
     """What a user likes: dot, the share of her interests that an item meets, θ·z; cosine, θ·z / (‖θ‖ ‖z‖), for which an item of
     several of her topics is as good as one of a single topic. On the sphere the two are the same."""
@@ -503,6 +508,8 @@ class Scenario(Section):
 
     measures: MeasureKeys = MeasureKeys()
     report: ReportKeys = ReportKeys()
+    replication: ReplicationKeys | None = Field(default=None, exclude=True)     # changes no world, so it is no part of one
+    """A published result that this file replicates, for `filterbubble replicate`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -568,6 +575,13 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         for key in ("topic_skew", "popularity"):
             if getattr(items, key) != ItemKeys.model_fields[key].default:
                 yield problem("is of items that are there from the start: leave it out with `creators`", ("items", key))
+    if items.axis_variances is not None:
+        if items.space != "sphere" or items.mixture != "dirichlet":
+            message = "is of directions that are drawn: needs `space: sphere` and no other `mixture`"
+            yield problem(message, ("items", "axis_variances"))
+        elif len(items.axis_variances) != items.topics // 2:
+            message = f"must be one for each axis, topics / 2 = {items.topics // 2} (got {len(items.axis_variances)})"
+            yield problem(message, ("items", "axis_variances"))
     if items.space == "sphere" and items.mixture == "equal":
         yield problem("'equal' makes mixtures, and the sphere has directions", ("items", "mixture"))
     if items.space == "sphere" and items.topics % 2:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from simulator.measures import between, catalogue, lists, state, usefulness, within
+from simulator.measures.attitudes import ATTITUDES
 from simulator.measures.creators import CREATORS
 from simulator.measures.escaping import ESCAPE
 from simulator.measures.fairness import FAIRNESS, NORMATIVE
@@ -491,6 +492,7 @@ MEASURES: dict[str, Measure] = {
         *diet_measures("consumption"),
         *OVERLAP,
         *INTERESTS,
+        *ATTITUDES,
         *UTILITY,
         *CREATORS,
         *FEEDBACK,

@@ -1,0 +1,69 @@
+"""What `filterbubble replicate` does: published results in; a table, figures and a page for each out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from simulator.datasets import DatasetError
+from simulator.faults import ScenarioError
+from simulator.plain import count
+from simulator.replicating.execution import play
+from simulator.replicating.loading import find, load_replication
+from simulator.replicating.outcome import Outcome, load_outcome
+from simulator.replicating.report import write_overview, write_replication_report
+from simulator.runner import Resources
+from simulator.session import BAD_INPUT, FAILED
+from simulator.store import InUse
+from simulator.sweeping.execution import NotThisSweep
+
+_WIDE = 150         # columns where nobody says how many there are
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def run_replications(
+    name: str, quick: bool, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None,
+    out: Path | None, resources: Resources, quiet: bool, docs: Path | None,
+) -> int:
+    """Play replications, print and write what their claims came to; return the exit code: 1 if a claim is not met."""
+    try:
+        replications = [load_replication(file, quick, overrides, seed, replicates, data) for file in find(name)]
+    except (ScenarioError, DatasetError) as error:
+        _err.print(str(error), markup=False)
+        return BAD_INPUT
+    code, outcomes = 0, []
+    for replication in replications:
+        folder = (out or Path("runs") / "replications") / (f"{replication.name}-quick" if quick else replication.name)
+        try:
+            played = play(replication, folder, resources, quiet)
+            page = write_replication_report(folder)
+        except (NotThisSweep, InUse, DatasetError) as error:
+            _err.print(str(error), markup=False)
+            return BAD_INPUT
+        except OSError as error:
+            _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)
+            return FAILED
+        outcome = load_outcome(folder)
+        outcomes.append(outcome)
+        _print(outcome, page)
+        code = max(code, played, FAILED if outcome.unmet else 0)
+    if docs is not None:
+        docs.write_text(write_overview(outcomes), encoding="utf-8")
+    return code
+
+
+def _print(outcome: Outcome, page: Path) -> None:
+    _out.print(f"\n{outcome.about['paper']}", markup=False)
+    table = Table("claim", box=None, width=None if _out.is_terminal else _WIDE)
+    for title in ("paper", "measured", "95 % interval", "tolerance", "inside?"):
+        table.add_column(title, no_wrap=True)
+    for row in outcome.rows:
+        table.add_row(*(row[key] for key in ("claim", "paper", "measured", "interval", "tolerance", "inside")))
+    _out.print(table, crop=False)
+    about = outcome.about
+    size = f"{count(about['cells_finished'], 'world')} of {count(about['replicates'], 'replicate')}, {about['seconds']:.0f} s"
+    _out.print(f"{outcome.summary} ({size}). Report: {page}", markup=False)

@@ -1,0 +1,75 @@
+"""What a replication has left in its folder: a table of claims, and what it was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from simulator.plain import count
+from simulator.replicating.claims import Verdict
+from simulator.replicating.keys import STATUS
+
+_WORDS = {"claim", "figure", "status", "over", "at", "kind", "of", "paper", "measured", "tolerance", "inside", "discrepancy"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A replication that was played, or a part of it."""
+
+    folder: Path
+    about: dict[str, Any]
+    claims: pd.DataFrame            # the columns of `Verdict`
+
+    @cached_property
+    def rows(self) -> list[dict[str, str]]:
+        """Return the table in words."""
+        return [_in_words(Verdict(**row)) for row in self.claims.to_dict("records")]
+
+    @property
+    def unmet(self) -> int:
+        """Return how many claims did not come out as published, and are not known not to."""
+        return int(((self.claims["inside"] == "no") & (self.claims["discrepancy"] == "")).sum())
+
+    @property
+    def summary(self) -> str:
+        """Return how many rows are inside, in a sentence."""
+        inside, known = self.claims["inside"], self.claims["discrepancy"] != ""
+        judged = inside != "not played"
+        words = [f"{int((inside == 'yes').sum())} of {count(int(judged.sum()), 'row')} inside"]
+        if (outside := int(((inside == "no") & known).sum())):
+            words.append(f"{outside} known not to be")
+        if self.unmet:
+            words.append(f"{self.unmet} outside")
+        if not judged.all():
+            words.append(f"{int((~judged).sum())} not played")
+        return ", ".join(words)
+
+
+def load_outcome(folder: Path) -> Outcome:
+    """Read the folder of a replication."""
+    words = dict.fromkeys(_WORDS, str)
+    claims = pd.read_csv(folder / "claims.csv", dtype=words, keep_default_na=False,
+                         na_values={name: ["", "nan"] for name in Verdict._fields if name not in _WORDS})
+    return Outcome(folder, json.loads((folder / "replication.json").read_text(encoding="utf-8")), claims)
+
+
+def _in_words(row: Verdict) -> dict[str, str]:
+    at = f", {row.over} {row.at}" if row.over else ""
+    interval = "–" if pd.isna(row.low) else f"[{_digits(row.low)}, {_digits(row.high)}]"
+    if row.kind == "order" and not pd.isna(row.p):
+        interval = f"p {'< 0.001' if row.p < 0.001 else f'= {row.p:.3f}'}"
+    inside = "no (known)" if row.inside == "no" and row.discrepancy else row.inside
+    return {
+        "claim": f"{row.claim}{at}", "figure": row.figure, "status": STATUS[row.status],                   # type: ignore[index]
+        "paper": row.paper or "–", "measured": row.measured or "–", "interval": interval, "tolerance": row.tolerance or "–",
+        "inside": inside, "discrepancy": row.discrepancy, "of": row.of,
+    }
+
+
+def _digits(value: float) -> str:
+    return f"{value:.5g}"

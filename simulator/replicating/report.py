@@ -1,0 +1,68 @@
+"""The page of a replication, from its folder alone, and the overview of several as Markdown. Nothing is played here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+import simulator.report
+from simulator.replicating.figures import draw
+from simulator.replicating.keys import STATUS
+from simulator.replicating.outcome import Outcome, load_outcome
+from simulator.report import save
+from simulator.report.html import inline
+from simulator.report.style import house_style
+
+COLUMNS = ("claim", "paper", "measured", "interval", "tolerance", "inside")
+
+_RULE = "|---|---|---|---|---|---|---|"
+
+
+def write_replication_report(folder: Path, formats: Sequence[str] = ("svg", "png")) -> Path:
+    """Write `report.html` and `figures/` into the folder of a replication and return the path of the page."""
+    outcome = load_outcome(folder)
+    with house_style():
+        drawings = draw(outcome)
+        (folder / "figures").mkdir(exist_ok=True)
+        pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("replication.html").render(
+        css=Markup((Path(simulator.report.__file__).with_name("report.css")).read_text(encoding="utf-8")),
+        about=outcome.about, rows=outcome.rows, summary=outcome.summary, unmet=outcome.unmet, drawings=drawings, status=STATUS,
+        picture=lambda drawing: inline(pictures[drawing.name], drawing),
+        source=(folder / "replication.yaml").read_text(encoding="utf-8"),
+    )
+    page = folder / "report.html"
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def write_overview(outcomes: Sequence[Outcome]) -> str:
+    """Return a Markdown page with the table of each replication."""
+    lines = [
+        "# Published results, replicated", "",
+        "Made by `filterbubble replicate all --docs docs/replications.md`. A level is *inside* if the band of its tolerance "
+        "and the 95 % interval over replicates have a point in common; an order, if a one-sided sign test over replicates says "
+        "so for each pair of neighbours (p < .05). What is known not to come out as published stays, and says why.", "",
+        "| result | rows | seeds | seconds |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for outcome in outcomes:
+        about = outcome.about
+        lines.append(f"| {about['paper']} | {outcome.summary} | {about['replicates']} | {about['seconds']:.0f} |")
+    for outcome in outcomes:
+        lines += ["", f"## {outcome.about['name']}: {outcome.about['title']}", "",
+                  f"{outcome.about['paper']}, {outcome.about['venue']}.", ""]
+        lines += [f"- {note}" for note in outcome.about["notes"]] + ([""] if outcome.about["notes"] else [])
+        lines += ["| claim | where, and how known | paper | measured | 95 % interval | tolerance | inside? |", _RULE]
+        for row in outcome.rows:
+            known = f" ({row['discrepancy']})" if row["discrepancy"] else ""
+            where = "; ".join(filter(None, (row["figure"], row["status"])))
+            cells = (row["claim"] + known, where, *(row[key] for key in COLUMNS[1:]))
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -78,14 +78,14 @@ class Catalog:
 def draw_catalog(
     count: int, topics: int, concentration: float, space: Space, quality: float, popularity_skew: float,
     creators: int, rng: np.random.Generator, cosine: bool = False, mixed: Mixture = "dirichlet",
-    correlation: float | None = None, topic_skew: float = 0.0, topics_per_item: float = 1.7,
+    correlation: float | None = None, topic_skew: float = 1.0, topics_per_item: float = 1.7,
     popularity: Popularity = "zipf", axis_variances: Sequence[float] | None = None,
 ) -> Catalog:
     """Items with random topics.
 
     Simplex: z_i ~ Dirichlet(concentration · 1_T) (Chaney et al. 2018: 0.1 over all topics together, so
-    that items are nearly of one topic). With a topic_skew the concentration of topic t is ∝ t^(−topic_skew), its mean
-    the same: some topics are common and some are rare, as genres are.
+    that items are nearly of one topic). With a topic_skew under 1 the concentration of a topic is so many times that of
+    the one before it, the mean over topics the same: some are common and some are rare, as genres are.
     Sphere: v_i uniform on the unit sphere of R^(topics/2), which gives `topics` signed half-axes as topics; with
     `axis_variances`, more along one axis than along another: v_i ~ Normal(0, diag(axis_variances)), scaled to length 1.
     Equal: a topic or several, all of the same share, as films have genres; see `equal_shares`.

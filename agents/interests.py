@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple, Protocol
 
 import numpy as np
-from annotated_types import Interval
+from annotated_types import Interval, MinLen
 
 from agents.ring import correlated
 from agents.space import Space, commonness
 
 Positive = Annotated[float, Interval(ge=1e-6, le=1e6)]
+UnitShare = Annotated[float, Interval(ge=0, le=1)]
 
 
 class Drawn(NamedTuple):
@@ -39,7 +41,8 @@ def _main_topic(interests: np.ndarray) -> np.ndarray:
 class Dirichlet:
     """Everybody's interests are drawn alike: θ_u ~ Dirichlet(concentration · 1_T), or around topics that differ in appeal.
 
-    With a skew, the concentration of topic t is ∝ t^(−skew), its mean over topics the same. A user's group is her main topic.
+    With a skew under 1, the concentration of a topic is so many times that of the one before it, the mean over topics the
+    same. A user's group is her main topic.
 
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), section 3.1, without their common base measure.
     """
@@ -47,8 +50,8 @@ class Dirichlet:
     concentration: Positive = 0.15
     """Concentration per topic; small = few topics each, large = everybody likes everything."""
 
-    skew: Annotated[float, Interval(ge=0, le=10)] = 0.0
-    """Zipf exponent of how well liked the topics are on average, topic 1 the best; 0 = all alike."""
+    skew: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    """How well liked each topic is on average, relative to the one before it; 1 = all alike."""
 
     spaces: ClassVar[tuple[Space, ...]] = ("simplex",)
 
@@ -155,6 +158,29 @@ class Correlated:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Everybody begins with the same interests, as a cohort of one mind.
+
+    Source: Rossi, Polderman & Frasca 2021 (IEEE Transactions on Control of Network Systems), one user with a given prejudice.
+    """
+
+    shares: Annotated[tuple[UnitShare, ...], MinLen(2)] = (0.5, 0.5)
+    """Share of each topic; they sum to 1, and are as many as `items.topics`."""
+
+    spaces: ClassVar[tuple[Space, ...]] = ("simplex",)
+
+    def __post_init__(self) -> None:
+        if not math.isclose(math.fsum(self.shares), 1, abs_tol=1e-6):
+            raise ValueError(f"`shares` must sum to 1 (they sum to {math.fsum(self.shares):.6g})")
+
+    def draw(self, count: int, topics: int, seen: np.ndarray | None, rng: np.random.Generator) -> Drawn:
+        if len(self.shares) != topics:
+            raise ValueError(f"`shares` are {len(self.shares)}, and there are {topics} topics")
+        interests = np.tile(np.array(self.shares), (count, 1))
+        return Drawn(interests, _main_topic(interests))
+
+
+@dataclass(frozen=True)
 class Data:
     """Interests are read off each user's real history: the posterior mean of a Dirichlet–multinomial.
 
@@ -183,5 +209,6 @@ INTERESTS: dict[str, type[Interests]] = {
     "sphere": Sphere,
     "uniform": Uniform,
     "correlated": Correlated,
+    "alike": Alike,
     "data": Data,
 }

@@ -48,8 +48,11 @@ def subjects(features: Tensor, space: Space) -> Tensor:
 
 
 def commonness(topics: int, skew: float) -> np.ndarray:
-    """Return how common each topic is, relative to the average (T,): topic r ∝ r^(−skew) (Zipf), the first most."""
-    weights = (1.0 + np.arange(topics)) ** -skew
+    """Return how common each topic is, relative to the average (T,): 1, skew, skew², … times a constant, the first the most.
+
+    The geometric series of abundances (Motomura 1932), which genres of films follow well; 1 = all alike.
+    """
+    weights = np.maximum(skew ** np.arange(topics, dtype=np.float64), 1e-9)
     return weights / weights.mean()
 
 

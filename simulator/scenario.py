@@ -34,7 +34,7 @@ from agents.creator import CREATORS
 from agents.drift import DRIFTS, DriftModel
 from agents.feedback import FEEDBACKS, Feedback, Signal, Skip
 from agents.individual import Individual
-from agents.interests import INTERESTS, Interests, Positive
+from agents.interests import INTERESTS, Alike, Interests, Positive
 from agents.space import Space
 from agents.users import divide
 from policies.base import Policy
@@ -295,9 +295,9 @@ class ItemKeys(Section):
     concentration: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.02
     """Dirichlet concentration per topic of an item; small = items of one topic, large = of all topics."""
 
-    topic_skew: Annotated[float, Interval(ge=0, le=10)] = 0.0
-    """Zipf exponent of how common the topics are among items, topic 1 the most; 0 = all alike. See `show dirichlet`, skew, for
-    how common they are among interests."""
+    topic_skew: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    """How common each topic is among items, relative to the one before it; 1 = all alike. The interest model `dirichlet` has a
+    skew of its own."""
 
     mixture: Mixture = "dirichlet"
     """dirichlet: topics are drawn, as mixed as `concentration` says; equal: one topic or several, of equal share, as films have
@@ -568,7 +568,7 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         where = ("users", "interests") if "interests" in users.model_fields_set else ("data",)
         yield problem("with `data:`, interests are read off it: write `interests: data` under `users`", where)
 
-    if items.topic_skew and (items.space == "sphere" or items.mixture == "one_hot"):
+    if items.topic_skew < 1 and (items.space == "sphere" or items.mixture == "one_hot"):
         message = "is of mixtures that are drawn: not on the sphere, nor with `mixture: one_hot`"
         yield problem(f"{message} (got {items.topic_skew:g})", ("items", "topic_skew"))
     if scenario.creators is not None:
@@ -624,6 +624,10 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         if rows.start == rows.stop:
             message = f"is nobody, of {users.count} users: give the cohort a larger share, or have more users"
             yield problem(message, ("users", "cohorts", place, "share"))
+    for keys, place_of in groups:
+        if isinstance(keys.interests, Alike) and len(keys.interests.shares) != items.topics and scenario.data is None:
+            message = f"must be one for each topic, {items.topics} (got {len(keys.interests.shares)})"
+            yield problem(message, (*place_of, "interests", "shares"))
     for place, cohort in enumerate(users.cohorts):
         own = cohort.interests is not None and kind_of(INTERESTS, cohort.interests) == "data"
         if cohort.interests is not None and own != (scenario.data is not None):
@@ -743,6 +747,10 @@ def load_scenario(
     With `allow_code` it may use classes of the user's, from the folder of the file or the current one, and programs.
     """
     source = read(path)
+    for key, command in _COMMANDS.items():
+        if (key,) in source.keys:
+            message = f"this is a file for {command}, whose --dry-run checks it; a scenario is one world and its policies"
+            raise ScenarioError([source.fault(source.keys[(key,)], message, key)])
     if allow_code:
         make_importable([Path(path).parent, Path()])
     changes = [parse_override(text) for text in overrides]
@@ -755,6 +763,14 @@ def load_scenario(
             raise ScenarioError([Fault(f"--data {data}", f"{source.name} has no `data:`: it uses no data")])
         changes.append(Override(f"--data {data}", ("data", "path"), data))
     return check(source, changes, allow_code)
+
+
+_COMMANDS = {
+    "sweep": "`filterbubble sweep` or `filterbubble sensitivity`",
+    "tune": "`filterbubble tune`",
+    "fit": "`filterbubble fit`",
+}
+"""Sections that make a file one for another command."""
 
 
 def check(source: Source, overrides: Sequence[Override] = (), allow_code: bool = False) -> Scenario:

@@ -16,12 +16,13 @@ from scipy.special import expit, logit
 
 from simulator.datasets import Dataset
 from simulator.faults import ScenarioError
-from simulator.fitting.facts import FACTS, distances, facts_of
-from simulator.fitting.halves import half_distances
+from simulator.fitting.facts import FACTS, distances, facts_of, summarised
+from simulator.fitting.halves import half_distances, limit
 from simulator.fitting.keys import MOST
 from simulator.fitting.loading import DRAWING, REAL, SIMULATED, Fitting
 from simulator.fitting.log import Log, log_of
-from simulator.fitting.search import Search, adjusted, resampled
+from simulator.fitting.regression import resampled
+from simulator.fitting.search import Search
 from simulator.fitting.simulating import Told, Worlds, facts_of_some
 from simulator.runner import Resources
 from simulator.scenario import Scenario
@@ -66,7 +67,7 @@ class Fit:
     posterior: pd.DataFrame | None = None
     fitted: dict[str, float] | None = None
     tests: dict[str, list[Told]] = field(default_factory=dict)          # by FITTED, POSTERIOR, BEFORE
-    regressed: bool = False                                             # or rejection alone
+    regressed: int = 0                                                  # summaries that the regression went by
     unlikely: int = 0                                                   # adjusted draws that no world can be made of
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -75,7 +76,7 @@ class Fit:
         self.log = log_of(self.data)
         self.target = self._real(fitting.fitted_to, 0)
         self.unseen = self._real(fitting.held_out, 1)
-        self.search = Search(len(fitting.axes), keys.population, fitting.seed)
+        self.search = Search(summarised(self.target), len(fitting.axes), keys.population, fitting.seed)
 
     def check(self) -> None:
         """Refuse a folder that holds other things, or another fit."""
@@ -116,7 +117,7 @@ class Fit:
                 f"of {len(self.told)} simulated worlds, {len(kept)} had users who took {self.fitting.keys.depth} items: give "
                 "people more rounds, more takes or more activity, or lower `fit.depth`"
             )
-        self._learn(kept)
+        self._learn()
         return self._choose(kept, progress) or self._test(progress)
 
     def _measure_halves(self) -> None:
@@ -150,7 +151,10 @@ class Fit:
             return True
         told = [worlds.told(scenario) for scenario in scenarios]
         self.told += told
-        self.search.tell(proposals, np.array(points), np.array([np.inf if each is None else self.total(each) for each in told]))
+        apart = np.array([np.inf if each is None else self.total(each) for each in told])
+        nothing = np.full(len(self.search.target), np.nan)
+        summaries = np.array([nothing if each is None or each["distances"] is None else each["summaries"] for each in told])
+        self.search.tell(proposals, np.array(points), apart, summaries)
         return False
 
     def _worlds(self, folder: str, tell: Callable[[dict[str, np.ndarray] | None], Told]) -> Worlds:
@@ -165,25 +169,22 @@ class Fit:
     def _of_search(self, facts: dict[str, np.ndarray] | None) -> Told:
         if facts is None:
             return {"distances": None}
-        summaries = {name: fact.summaries(facts[name]) for name, fact in FACTS.items()}
-        return {"distances": distances(facts, self.target), "summaries": summaries}
+        return {"distances": distances(facts, self.target), "summaries": summarised(facts).tolist()}
 
     def total(self, told: Told) -> float:
-        """Return the mean over facts of the distance to the half that the search goes by, each in units of its median over the
-        halves of the real log; ∞ if some fact could not be told."""
+        """Return the mean over facts of the distance to the half that the search goes by, each in units of its limit.
+
+        ∞ if some fact could not be told.
+        """
         if told["distances"] is None:
             return np.inf
-        return float(np.mean([told["distances"][name] / self.halves[name].median() for name in FACTS]))
+        return float(np.mean([told["distances"][name] / limit(self.halves[name].to_numpy()) for name in FACTS]))
 
-    def _learn(self, kept: np.ndarray) -> None:
+    def _learn(self) -> None:
         """Adjust the nearer half of the population to the target, and draw from it what makes a world."""
-        search, fitting = self.search, self.fitting
-        told = [self.told[number] for number in search.numbers[kept]]
-        summaries = np.array([np.ravel([each["summaries"][name] for name in FACTS]) for each in told if each])
-        target = np.ravel([fact.summaries(self.target[name]) for name, fact in FACTS.items()])
-        points, weights, self.regressed = adjusted(
-            expit(search.points[kept]), search.weights[kept], search.distances[kept], summaries, target
-        )  # fmt: skip
+        fitting, there = self.fitting, self.search.adjusted()
+        self.regressed = int(there.summaries.sum())
+        points, weights = expit(there.points), there.weights
         possible = np.array([self._makes_a_world(point) for point in points])
         if not possible.any():
             raise CannotFit("no draw of the posterior makes a world: widen the ranges, or simulate more")

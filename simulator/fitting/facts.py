@@ -171,6 +171,11 @@ def facts_of(log: Log, depth: int, rng: np.random.Generator) -> dict[str, np.nda
     return {name: fact.of(sample) for name, fact in FACTS.items()}
 
 
+def summarised(facts: dict[str, np.ndarray]) -> np.ndarray:
+    """Return two numbers for each fact, one fact after the other (2 · facts,)."""
+    return np.ravel([fact.summaries(facts[name]) for name, fact in FACTS.items()])
+
+
 def distances(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[str, float]:
     """Return how far apart two logs are in every fact."""
     return {name: fact.distance(one[name], other[name]) for name, fact in FACTS.items()}

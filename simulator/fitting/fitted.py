@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.fitting.facts import FACTS, Fact
-from simulator.fitting.halves import WITHIN, is_within, place
+from simulator.fitting.halves import is_within, limit, place
 
 NEEDED = ("title", "question", "fit", "axes", "users", "data", "world", "arm")
 
@@ -37,7 +37,7 @@ class Verdict:
 
     @property
     def limit(self) -> float:
-        return float(np.quantile(self.halves, WITHIN))
+        return limit(self.halves)
 
     @property
     def place(self) -> float:

@@ -35,5 +35,10 @@ def place(distance: float, halves: np.ndarray) -> float:
     return float((halves < distance).mean())
 
 
+def limit(halves: np.ndarray) -> float:
+    """Return the distance up to which a log is within the spread of real halves."""
+    return float(np.quantile(halves, WITHIN))
+
+
 def is_within(distance: float, halves: np.ndarray) -> bool:
-    return bool(distance <= np.quantile(halves, WITHIN))
+    return bool(distance <= limit(halves))

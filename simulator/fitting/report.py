@@ -180,7 +180,8 @@ def _made(fitted: Fitted) -> list[tuple[str, str]]:
     failed = f", {manifest['failed']} of them failed" if manifest["failed"] else ""
     unlikely = f"; {manifest['unlikely']} adjusted draws made no world and were left out" if manifest["unlikely"] else ""
     how = (
-        "adjusted by local-linear regression on twelve summaries (Beaumont et al. 2002)" if manifest["regressed"]
+        f"adjusted by local-linear regression (Beaumont et al. 2002) on {manifest['regressed']} of {2 * len(FACTS)} summaries; "
+        "what no simulation came up to is left out" if manifest["regressed"]
         else "as they are: too few for a regression (a larger `fit.population` has more)"
     )
     return [
@@ -189,7 +190,7 @@ def _made(fitted: Fitted) -> list[tuple[str, str]]:
                  f"{data['citation']} {data['licence']}"),
         ("Search", f"Adaptive population Monte Carlo ABC (Lenormand et al. 2013): {manifest['simulated']} of "
                    f"{count(keys['simulations'], 'simulation')}{failed}, a population of {keys['population']}, seed "
-                   f"{manifest['seed']}. Distance: mean over facts, each in units of the median distance of real halves"),
+                   f"{manifest['seed']}. Distance: mean over facts, each in units of the limit up to which it is met"),
         ("Posterior", f"The {manifest['kept']} nearest of the population, {how}, and resampled to {keys['draws']} "
                       f"draws{unlikely}"),
         ("Fitted values", "Of the five nearest simulations and the mean of the posterior, what is nearest on average to the "

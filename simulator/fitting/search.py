@@ -1,4 +1,4 @@
-"""Which parameters to simulate next, and what is known of them in the end: approximate Bayesian computation (ABC).
+"""Which parameters to simulate next: approximate Bayesian computation (ABC) by population Monte Carlo.
 
 Parameters live in the unit cube, where the prior is uniform; inside the search they are logits, which have no ends.
 """
@@ -10,39 +10,40 @@ from functools import cached_property
 
 import numpy as np
 from scipy import linalg
-from scipy.special import expit, logit
+from scipy.special import expit, logit, logsumexp
 
-POINTS_PER_COEFFICIENT = 2
-"""Fewer points than this for each coefficient, and a regression on them is not to be trusted."""
-
-EDGE = 1e-6
-"""Nearer to the ends of the unit interval than this, nothing is drawn or returned: logits are finite."""
+from simulator.fitting.regression import EDGE, Adjusted, adjusted
 
 
 @dataclass
 class Search:
     """Adaptive population Monte Carlo: a population moves towards small distances, in as many simulations as there may be.
 
-    The first `population` points come from the prior. Then, again and again, the nearer half of the population is kept, and as
-    many new points are drawn around it: one of the kept by its weight, moved by a Gaussian step with twice their covariance.
-    A new point's weight is the prior's density over that of the proposal, w ∝ π(z) / Σ_j w_j N(z; z_j, 2Σ); kept points keep
-    theirs. Asked and told the same in the same order, it asks the same again.
+    The first `population` points come from the prior. Then, again and again, the nearer half of the population is kept, and
+    as many new points are drawn around it: one of the kept by its weight, moved by a Gaussian step with twice their
+    covariance. For one half of the new points the kept are first `adjusted` to the target, which gets there sooner. A new
+    point's weight is the prior's density over that of the proposal, w ∝ π(z) / q(z); kept points keep theirs, so that however
+    a point was proposed, the weighted points are of the ABC posterior. Asked and told the same in the same order, it asks the
+    same again.
 
     Source: Lenormand, Jabot & Deffuant 2013 (Computational Statistics), APMC, with half the population kept; the step and the
-    weights are those of Beaumont, Cornuet, Marin & Robert 2009 (Biometrika), with the full covariance.
+    weights are those of Beaumont, Cornuet, Marin & Robert 2009 (Biometrika), with the full covariance. A mixture of which one
+    part does not rely on the regression bounds the weights (Hesterberg 1995, Technometrics, defensive mixtures).
     """
 
+    target: np.ndarray              # (k,) summaries of what is fitted to
     dimensions: int
     population: int
     seed: int
     points: np.ndarray = field(init=False)          # (n, p) logits of the population
     weights: np.ndarray = field(init=False)         # (n,) not normalised
     distances: np.ndarray = field(init=False)       # (n,)
+    summaries: np.ndarray = field(init=False)       # (n, k)
     numbers: np.ndarray = field(init=False)         # (n,) of the simulations, from 0 in the order of asking
 
     def __post_init__(self) -> None:
-        self.points, self.weights = np.empty((0, self.dimensions)), np.empty(0)
-        self.distances, self.numbers = np.empty(0), np.empty(0, np.int64)
+        self.points, self.summaries = np.empty((0, self.dimensions)), np.empty((0, len(self.target)))
+        self.weights, self.distances, self.numbers = np.empty(0), np.empty(0), np.empty(0, np.int64)
         self._told = 0
         self._generation = 0
 
@@ -52,31 +53,38 @@ class Search:
         order = finite[np.argsort(self.distances[finite], kind="stable")]
         return order[: max(len(self.distances) // 2, 1)]
 
+    def adjusted(self) -> Adjusted:
+        """Return the kept points as they would be had their simulations met the target."""
+        kept = self.kept()
+        return adjusted(
+            self.points[kept], self.weights[kept], self.distances[kept], self.summaries[kept], self.target
+        )  # fmt: skip
+
     def proposals(self) -> Proposals:
         """Return what the next points are drawn from."""
         rng = np.random.default_rng((self.seed, self._generation))
         if not self._told:
-            return Proposals(rng, None)
+            return Proposals(rng, ())
         kept = self.kept()
-        centres, weights = self.points[kept], self.weights[kept] / self.weights[kept].sum()
-        spread = np.atleast_2d(np.cov(centres.T, aweights=weights, ddof=0))
-        return Proposals(rng, Mixture(centres, weights, 2 * spread + 1e-9 * np.eye(self.dimensions)))
+        parts = [Mixture.around(self.points[kept], self.weights[kept])]
+        there = self.adjusted()
+        if there.summaries.any():
+            parts.append(Mixture.around(there.points, there.weights))
+        return Proposals(rng, tuple(parts))
 
-    def tell(self, proposals: Proposals, points: np.ndarray, distances: np.ndarray) -> None:
-        """Take up a generation: points in the unit cube (n, p) that `proposals` gave, and their distances (n,), ∞ if failed."""
-        new = logit(points)
-        if proposals.mixture is None:
-            weights = np.ones(len(new))
-        else:
-            # What the scenario refuses is drawn again: that cuts the prior and the proposal alike, and leaves their ratio
-            weights = np.exp(_log_prior(new) - proposals.mixture.log_density(new))
-            kept = self.kept()
-            self.points, self.weights = self.points[kept], self.weights[kept]
-            self.distances, self.numbers = self.distances[kept], self.numbers[kept]
+    def tell(self, proposals: Proposals, points: np.ndarray, distances: np.ndarray, summaries: np.ndarray) -> None:
+        """Take up a generation: points in the unit cube (n, p) that `proposals` gave, and what came of them, (n,) and (n, k).
+
+        The distance of a point is ∞ if its simulation failed. What the scenario refuses is drawn anew: that cuts the prior and
+        the proposal alike, and leaves their ratio.
+        """
+        new, kept = logit(points), self.kept() if self._told else np.empty(0, np.int64)
+        weights = np.exp(_log_prior(new) - proposals.log_density(new)) if proposals.parts else np.ones(len(new))
         numbers = self._told + np.arange(len(new))
-        self.points, self.weights = np.vstack([self.points, new]), np.concatenate([self.weights, weights])
-        self.distances = np.concatenate([self.distances, distances])
-        self.numbers = np.concatenate([self.numbers, numbers])
+        self.points, self.summaries = np.vstack([self.points[kept], new]), np.vstack([self.summaries[kept], summaries])
+        self.weights = np.concatenate([self.weights[kept], weights])
+        self.distances = np.concatenate([self.distances[kept], distances])
+        self.numbers = np.concatenate([self.numbers[kept], numbers])
         self._told += len(new)
         self._generation += 1
 
@@ -89,6 +97,13 @@ class Mixture:
     weights: np.ndarray             # (n,) sums to 1
     covariance: np.ndarray          # (p, p)
 
+    @classmethod
+    def around(cls, points: np.ndarray, weights: np.ndarray) -> Mixture:
+        """Return Gaussians around some points, with twice their covariance."""
+        weights = weights / weights.sum()
+        spread = np.atleast_2d(np.cov(points.T, aweights=weights, ddof=0))
+        return cls(points, weights, 2 * spread + 1e-9 * np.eye(points.shape[1]))
+
     @cached_property
     def root(self) -> np.ndarray:
         return linalg.cholesky(self.covariance, lower=True)
@@ -100,64 +115,31 @@ class Mixture:
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """Return the log density (n,) of points (n, p)."""
-        steps = linalg.solve_triangular(self.root, (points[:, None] - self.centres).reshape(-1, points.shape[1]).T, lower=True)
-        squares = (steps**2).sum(0).reshape(len(points), len(self.centres))
+        steps = (points[:, None] - self.centres).reshape(-1, points.shape[1]).T
+        squares = (linalg.solve_triangular(self.root, steps, lower=True) ** 2).sum(0).reshape(len(points), -1)
         norm = np.log(np.diag(self.root)).sum() + 0.5 * points.shape[1] * np.log(2 * np.pi)
-        lowest = squares.min(1, keepdims=True)
-        return np.log(np.exp(-0.5 * (squares - lowest)) @ self.weights) - 0.5 * lowest[:, 0] - norm
+        return logsumexp(-0.5 * squares, axis=1, b=self.weights) - norm
 
 
 @dataclass(frozen=True)
 class Proposals:
-    """Draws points of one generation, one after the other."""
+    """Draws points of one generation, one after the other: from each part alike, or, if there is none, from the prior."""
 
     rng: np.random.Generator
-    mixture: Mixture | None         # None: the prior
+    parts: tuple[Mixture, ...]
 
     def draw(self, dimensions: int) -> np.ndarray:
         """Return a point of the unit cube (p,)."""
-        if self.mixture is None:
+        if not self.parts:
             return np.clip(self.rng.random(dimensions), EDGE, 1 - EDGE)
-        return np.clip(expit(self.mixture.draw(self.rng)), EDGE, 1 - EDGE)
+        part = self.parts[self.rng.integers(len(self.parts))]
+        return np.clip(expit(part.draw(self.rng)), EDGE, 1 - EDGE)
+
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """Return the log density (n,) of logits (n, p)."""
+        return logsumexp([part.log_density(points) for part in self.parts], axis=0) - np.log(len(self.parts))
 
 
 def _log_prior(points: np.ndarray) -> np.ndarray:
     """Return the log density (n,) of logits whose values are uniform: the logistic distribution's, summed over parameters."""
     return (-np.logaddexp(0, points) - np.logaddexp(0, -points)).sum(1)
-
-
-def adjusted(
-    points: np.ndarray, weights: np.ndarray, distances: np.ndarray, summaries: np.ndarray, target: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return points of the unit cube (n, p) as they would be had their simulations met the target, their weights, and whether
-    that could be said.
-
-    In logits, z* = α̂ + ε̂ with ẑ = α + (s − s_obs) β the local-linear regression on the summaries (n, k), weighted by the
-    Epanechnikov kernel 1 − (d / d_max)² times the weights of the search. Residuals are scaled by √(n / (n − k − 1)), n the
-    effective number of points, (Σ w)² / Σ w²: a regression that takes up chance would else leave too narrow a posterior.
-    With fewer than `POINTS_PER_COEFFICIENT` for each coefficient the points are returned as they are: rejection alone.
-
-    Source: Beaumont, Zhang & Balding 2002 (Genetics); the logit keeps adjusted values within their ranges, after Hamilton,
-    Currat, Ray, Heckel, Beaumont & Excoffier 2005 (Genetics).
-    """
-    weights = weights * (1 - (distances / (distances.max() * (1 + 1e-9))) ** 2)
-    weights = weights / weights.sum()
-    centred = summaries - target
-    scale = np.median(np.abs(summaries - np.median(summaries, 0)), 0)
-    centred = centred / np.where(scale > 0, scale, 1)
-    design = np.column_stack([np.ones(len(points)), centred])
-    effective, coefficients = 1 / (weights**2).sum(), design.shape[1]
-    if effective < POINTS_PER_COEFFICIENT * coefficients:
-        return points, weights, False
-    root = np.sqrt(weights)[:, None]
-    z = logit(points)
-    found = np.linalg.lstsq(design * root, z * root, rcond=None)[0]
-    residuals = (z - design @ found) * np.sqrt(effective / (effective - coefficients))
-    return np.clip(expit(found[0] + residuals), EDGE, 1 - EDGE), weights, True
-
-
-def resampled(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return `count` places drawn by weight, as evenly as they can be: systematic resampling (Kitagawa 1996), shuffled."""
-    marks = (rng.random() + np.arange(count)) / count
-    places = np.searchsorted(np.cumsum(weights / weights.sum()), marks).clip(max=len(weights) - 1)
-    return rng.permutation(places)

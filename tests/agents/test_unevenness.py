@@ -21,12 +21,12 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def test_commonness_is_zipfs_and_one_on_average():
-    assert commonness(4, 1.0) == pytest.approx(np.array([1, 1 / 2, 1 / 3, 1 / 4]) * 4 / (25 / 12))
-    assert (commonness(7, 0.0) == 1).all()                  # exactly: worlds without a skew are as they were
+def test_commonness_is_geometric_and_one_on_average():
+    assert commonness(4, 0.5) == pytest.approx(np.array([1, 1 / 2, 1 / 4, 1 / 8]) * 4 / (15 / 8))
+    assert (commonness(7, 1.0) == 1).all()                  # exactly: worlds without a skew are as they were
 
 
-@pytest.mark.parametrize("skew", [0.0, 1.3])
+@pytest.mark.parametrize("skew", [1.0, 0.6])
 def test_interests_and_topics_have_the_mean_of_their_dirichlet(skew):
     interests = Dirichlet(0.2, skew).draw(COUNT, TOPICS, None, rng()).interests
     topics = draw_catalog(COUNT, TOPICS, 0.2, "simplex", 0.1, 1.0, 5, rng(), topic_skew=skew).topics.double().numpy()
@@ -39,7 +39,7 @@ def test_interests_and_topics_have_the_mean_of_their_dirichlet(skew):
 
 
 def test_equal_shares_have_the_number_and_the_topics_that_they_say(fits):
-    weights = commonness(TOPICS, 1.0)
+    weights = commonness(TOPICS, 0.6)
     shares = equal_shares(COUNT, weights, 1.8, rng())
     number = (shares > 0).sum(1)
     assert shares.sum(1) == pytest.approx(1)
@@ -73,8 +73,8 @@ def test_lognormal_salience_is_normal_in_its_logarithm():
 @pytest.mark.parametrize(
     ("items", "words"),
     [
-        ("{topic_skew: 1, mixture: one_hot}", "nor with `mixture: one_hot`"),
-        ("{topic_skew: 1, space: sphere}", "not on the sphere"),
+        ("{topic_skew: 0.5, mixture: one_hot}", "nor with `mixture: one_hot`"),
+        ("{topic_skew: 0.5, space: sphere}", "not on the sphere"),
         ("{mixture: equal, space: sphere}", "the sphere has directions"),
     ],
 )

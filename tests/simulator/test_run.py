@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from simulator import session
 from simulator.__main__ import app
+from simulator.fitting.loading import read_fit
 from simulator.sweeping.loading import load_sweep
 from simulator.tuning.loading import load_tune
 
@@ -195,14 +196,14 @@ def test_every_shipped_scenario_plays_in_small(name: str, tmp_path: Path):
 
 
 def test_all_shipped_scenarios_are_tried_here():
-    experiments = ("sweep_", "sensitivity_", "tune_")           # of many runs; each kind is tried with its own command
+    experiments = ("sweep_", "sensitivity_", "tune_", "fit_")           # of many runs; each kind is tried with its own command
     shipped = {file.stem for file in (ROOT / "scenarios").glob("*.yaml") if not file.stem.startswith(experiments)}
     assert shipped == SYNTHETIC | REAL
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "scenarios").glob("*_*.yaml")), ids=lambda file: file.stem)
 def test_every_shipped_experiment_is_valid(file: Path):
-    load = {"sweep": load_sweep, "sensitivity": load_sweep, "tune": load_tune}.get(file.stem.split("_")[0])
+    load = {"sweep": load_sweep, "sensitivity": load_sweep, "tune": load_tune, "fit": read_fit}.get(file.stem.split("_")[0])
     if load is not None:
         assert load(file)
 

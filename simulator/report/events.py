@@ -13,6 +13,7 @@ from simulator.report.trajectories import BAND_COLUMNS, small_multiples
 from simulator.report.vocabulary import difference, listing, lowered, number, wording
 from simulator.statistics import band_table, interval_table, longest_replicates, paired_differences, recovery_times
 
+
 def event_effects(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
     """Difference curves between arms that an event tells apart, and how long its effect outlives it."""
     run = evidence.run
@@ -38,8 +39,8 @@ def event_effects(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
     return Drawing(
         "events",
         "What the events did",
-        f"{listing([f'{arm} minus {pairs[arm]}' for arm in courses])}: the same policy, users and draws, so that all that differs "
-        "is what the event did. Bands are simultaneous 95 % bands over replicates; the shade marks the rounds of an event. An "
+        f"{listing([f'{arm} minus {pairs[arm]}' for arm in courses])}: the same policy, users and draws, so all that differs is "
+        "what the event did. Bands are simultaneous 95 % bands over replicates; the shade marks the rounds of an event. An "
         "effect counts as gone when it stays within a tenth of its largest size. "
         f"{' '.join(told)}",
         f"Line charts of differences between arms with and without an event. {' '.join(told)}",
@@ -66,7 +67,7 @@ def spared_twins(policies: list[Mapping[str, Any]], events: list[Mapping[str, An
 
 
 def span(event: Mapping[str, Any], last: int) -> tuple[int, int]:
-    """The first round of an event and the first after it; of one that happens once the next round, of one without end the last."""
+    """The first round of an event, and the first after it: of one that happens once the next, of one without end last + 1."""
     at, rounds = int(event["at"]), event.get("rounds")
     if rounds is not None:
         return at, at + int(rounds)

@@ -16,7 +16,8 @@ DRAWS = Draws(11)
 
 def creators(style: list[list[float]]) -> Creators:
     rows = torch.tensor(style, dtype=torch.float64)
-    return Creators(torch.arange(len(rows)), rows, rows.clone(), torch.zeros(len(rows)), torch.ones(len(rows), dtype=torch.bool))
+    n = len(rows)
+    return Creators(torch.arange(n), rows, rows.clone(), torch.zeros(n), torch.ones(n, dtype=torch.bool))
 
 
 @pytest.mark.parametrize(("total", "style"), [(0.1, [0.2, 0.3, 0.5]), (3.0, [0.6, 0.1, 0.3]), (40.0, [0.05, 0.05, 0.9])])
@@ -24,7 +25,8 @@ def test_items_are_dirichlet_around_their_creator_s_style(total, style):
     """Each share of a Dirichlet(a) is Beta(a_t, Σa − a_t): also where most Gamma variates are too small for a number."""
     n, craft = 4000, Craft(total / 3, 0.0, 0.5)
     rows, quality = craft.make(
-        torch.arange(n), torch.tensor([style], dtype=torch.float64).expand(n, -1), torch.full((n,), 2.0).double(), "simplex", DRAWS
+        torch.arange(n), torch.tensor([style], dtype=torch.float64).expand(n, -1), torch.full((n,), 2.0).double(), "simplex",
+        DRAWS,
     )
     assert torch.allclose(rows.sum(1), torch.ones(n), atol=1e-5)
     for topic, share in enumerate(style):

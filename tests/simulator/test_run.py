@@ -265,6 +265,7 @@ def test_two_arms_of_like_names_have_a_log_each(tmp_path: Path):
 
 def test_what_breaks_everywhere_is_told_once():
     told = session._told_once([
-        "arm 'a: b', replicate 1: \nTraceback: no", "arm 'a: b', replicate 2: \nTraceback: no", "arm 'c', replicate 1: full disk",
+        "arm 'a: b', replicate 1: \nTraceback: no", "arm 'a: b', replicate 2: \nTraceback: no",
+        "arm 'c', replicate 1: full disk",
     ])  # fmt: skip
     assert told == ["arm 'a: b', replicate 1: \nTraceback: no\nThe same in 1 other run.", "arm 'c', replicate 1: full disk"]

@@ -99,7 +99,8 @@ class FeedbackLog:
 
     def record_skips(self, round: int, users: Tensor, items: Tensor) -> None:
         """Append what was looked at in this round's slates and not taken: parallel (n,) ids."""
-        self.skips.append(Interactions(users, items, torch.full_like(users, round)))
+        if len(users):
+            self.skips.append(Interactions(users, items, torch.full_like(users, round)))
 
     def without(self, places: Tensor) -> FeedbackLog:
         """Return a log that lacks the interactions at these places of `interactions()`; slates are not copied."""
@@ -111,8 +112,7 @@ class FeedbackLog:
             stays = ~torch.isin(shown_to, users[~kept & (rounds == round)])
             rest.slates.append((round, shown_to, slates) if stays.all() else (round, shown_to[stays], slates[stays]))
         for skips in self.skips:
-            stays = ~torch.isin(skips.users, users[~kept & (rounds == skips.rounds[:1])])
-            rest.skips.append(skips if stays.all() else Interactions(*(column[stays] for column in skips)))
+            rest._keep_skips(skips, ~torch.isin(skips.users, users[~kept & (rounds == skips.rounds[0])]))
         return rest
 
     def without_users(self, users: Tensor) -> FeedbackLog:
@@ -122,7 +122,15 @@ class FeedbackLog:
             (round, shown_to[stays], slates[stays])
             for round, shown_to, slates in self.slates for stays in [~torch.isin(shown_to, users)]
         ]
+        rest.skips = []
+        for skips in self.skips:            # also of rounds in which they took nothing
+            rest._keep_skips(skips, ~torch.isin(skips.users, users))
         return rest
+
+    def _keep_skips(self, skips: Interactions, stays: Tensor) -> None:
+        """Append some of a round's skips, `stays` (n,) bool; a round without any has no entry."""
+        if stays.any():
+            self.skips.append(skips if stays.all() else Interactions(*(column[stays] for column in skips)))
 
     def since(self, round: int) -> FeedbackLog:
         """Return a log of what was recorded from this round on."""
@@ -219,6 +227,10 @@ class FeedbackLog:
 
     def __len__(self) -> int:
         return int(self._sequence.counts.sum())
+
+    def records(self) -> list[Interactions]:
+        """Return the interactions as they were recorded, some at a time: the log's own list, which grows, to keep count by."""
+        return self._chunks
 
     def interactions(self) -> Interactions:
         """Return all interactions."""

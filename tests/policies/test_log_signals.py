@@ -111,3 +111,22 @@ def test_a_held_out_take_takes_its_skips_along():
     rest = log.without(torch.tensor([0]))
     assert [skips.users.tolist() for skips in rest.skips] == [[1]]
     assert len(log.since(2).skips) == 0
+
+
+def test_a_round_without_skips_is_none_at_all():
+    log = FeedbackLog(3, 5)
+    log.record(1, torch.tensor([0, 1]), torch.tensor([0, 2]))
+    log.record_skips(1, torch.tensor([0]), torch.tensor([1]))
+    log.record(2, torch.tensor([0, 1]), torch.tensor([3, 4]))
+    log.record_skips(2, torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+    rest = log.without(torch.tensor([0, 2]))
+    assert rest.skips == []
+    assert rest.without(torch.tensor([0])).skips == []
+
+
+def test_of_users_who_are_forgotten_no_skips_are_left_even_of_rounds_in_which_they_took_nothing():
+    log = FeedbackLog(3, 5)
+    log.record(1, torch.tensor([1]), torch.tensor([2]))
+    log.record_skips(1, torch.tensor([0, 1]), torch.tensor([1, 3]))
+    log.record_skips(2, torch.tensor([0]), torch.tensor([4]))
+    assert [skips.users.tolist() for skips in log.without_users(torch.tensor([0])).skips] == [[1]]

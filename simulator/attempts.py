@@ -37,7 +37,8 @@ class Attempt:
     def count(self, happened: Round, topics: Tensor) -> None:
         """Take in a round. `topics`: (M, T)."""
         if happened.slate.shape[1]:
-            users = (self.tries & happened.shown & self.effort.isinf()).nonzero()[:, 0]
+            whole = happened.shown if happened.filled is None else happened.shown & happened.filled.all(1)
+            users = (self.tries & whole & self.effort.isinf()).nonzero()[:, 0]
             reached = users[self.followed(happened.slate[users], users, topics) >= FOLLOWED]
             self.effort[reached] = self.taken[reached].float()
         other = ~self.usual.gather(1, topics.argmax(1)[happened.items])

@@ -282,12 +282,16 @@ class Timeline:
         self.events = list(events)
 
     def turn(self, model: FilterBubbleModel) -> None:
-        """Let end what is over, and begin what begins in the model's round."""
+        """Let end what is over, and begin what begins in the model's round.
+
+        What is over leaves things as if nothing had happened, so others of its kind that go on begin anew.
+        """
+        over = {type(each.event) for each in self.events if each.event.lasts and each.after == model.round}
         for each in self.events:
             if each.event.lasts and each.after == model.round:
                 each.event.end(model)
         for each in self.events:
-            if each.at == model.round:
+            if each.at == model.round or (type(each.event) in over and each.under_way(model.round)):
                 each.event.begin(model)
 
     def talk(self, round: int) -> Talk | None:

@@ -146,12 +146,14 @@ class Platform(mesa.Agent):
         return torch.tensor(tells)[self.served_by] if any(tells) and self.model.round >= OPENING else None
 
     def _with_gaps(self, slates: Tensor, shown: Tensor) -> Slates:
-        """Where the catalogue changes, leave places empty for which there is nothing available that the user has not taken.
+        """Where not everything may be shown, leave places empty for which there is nothing that the user has not taken.
 
         Elsewhere something seen before stands in them, which users then overlook; unless it is only the arm that does not
         repeat it.
         """
-        available = self.items.available
+        available, bias = self.items.available, self.bias()
+        if bias is not None:
+            available = bias > -torch.inf if available is None else available & (bias > -torch.inf)
         if available is None:
             if all(each.arm.repeats for each in self.recommenders) or self.log.again_after is None:
                 return Slates(slates, shown)

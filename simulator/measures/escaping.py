@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import Tensor
 
 from simulator.measures.measure import Measure
 from simulator.measures.observation import Observation, mean
 
 SOURCE = "after bubble escape potential, arXiv 2512.03067; docs/events.md"
-WHO = " Over the users whom an event `escape` is about, from its first round on, also in arms in which they do not try."
+WHO = " Over the users present whom an event `escape` is about, from its first round on, also in arms in which they do not try."
 
 
 def followed(o: Observation) -> float | None:
@@ -19,19 +20,25 @@ def followed(o: Observation) -> float | None:
     return mean(attempt.followed(o.round.slate[users], users, o.frame.world.topics)) if len(users) else None
 
 
-def reached(o: Observation) -> float | None:
+def efforts(o: Observation) -> Tensor | None:
+    """Return what it took those who are there (n,), ∞: not yet done; None if there are none."""
     attempt = o.round.escape
-    if attempt is None or not attempt.tries.any():
+    if attempt is None or not o.of_present(attempt.tries).any():
         return None
-    return mean(attempt.effort[attempt.tries].isfinite())
+    return o.of_present(attempt.effort)[o.of_present(attempt.tries)]
+
+
+def reached(o: Observation) -> float | None:
+    taken = efforts(o)
+    return None if taken is None else mean(taken.isfinite())
 
 
 def effort(o: Observation) -> float | None:
     """The median is known as soon as half of the users have reached it, however long the others still need."""
-    attempt = o.round.escape
-    if attempt is None or not attempt.tries.any():
+    taken = efforts(o)
+    if taken is None:
         return None
-    median = float(np.quantile(attempt.effort[attempt.tries].numpy(), 0.5, method="higher"))
+    median = float(np.quantile(taken.numpy(), 0.5, method="higher"))
     return median if np.isfinite(median) else None
 
 

@@ -39,7 +39,7 @@ def skip_rate(o: Observation) -> float | None:
     reaction = o.round.reaction
     if reaction is None or reaction.skipped is None or o.no_slates:
         return None
-    return int(reaction.skipped.sum()) / o.slates.numel()
+    return int(reaction.skipped[o.round.shown].sum()) / o.slates.numel()       # of the same slates: whole ones
 
 
 FEEDBACK = [

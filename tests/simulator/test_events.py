@@ -241,3 +241,60 @@ def test_one_cohort_of_n_and_n_cohorts_of_one_live_the_same_events():
     whole, apart = (played(world(events, users={**users, "agents": agents})) for agents in (1, 70))
     assert torch.equal(whole.users.interests, apart.users.interests)
     assert whole.trajectory == apart.trajectory
+
+
+def test_of_two_events_of_a_kind_the_one_that_goes_on_outlives_the_other():
+    model = played(world([
+        {"kind": "transparency", "at": 2, "rounds": 2, "trust": 0.4},
+        {"kind": "transparency", "at": 3, "rounds": 3, "trust": 0.7},
+    ]), rounds=-2)  # fmt: skip
+    trust = {}
+    while model.round < 7:
+        model.step()
+        trust[model.round] = model.cohorts[0].trust
+    assert [trust[round] for round in range(1, 8)] == [1.0, 0.4, 0.7, 0.7, 0.7, 1.0, 1.0]
+    model.close()
+
+
+@pytest.mark.parametrize("supply", [{}, {"creators": {"rate": 0.001}}])
+def test_where_the_cap_leaves_less_than_a_slate_its_places_stay_empty_and_nobody_takes_a_thing_twice(supply: dict):
+    small = {"count": 12, "topics": T}
+    scenario = world([{"kind": "cap", "at": 2, "share": 0.7}], items=small, rounds=6, **supply)
+    model = FilterBubbleModel(scenario, scenario.policies[0]).run()
+    model.close()
+    assert all(items.shape[1] < K for round, users, items in model.platform.log.slates if round >= 2 and len(users))
+    users, items, _ = model.platform.log.interactions()
+    assert len((users * 10_000 + items).unique()) == len(users)
+
+
+def test_those_who_have_left_are_not_waited_for_in_their_bubble():
+    users = {
+        "count": 70, "choice": {"kind": "logit", "outside_utility": 0.5},
+        "churn": {"leave": {"kind": "empty_handed", "chance": 0.5}},
+    }
+    model = played(world([{"kind": "escape", "at": 3, "share": 1.0}], users=users))
+    there = model.recorder.presence.now
+    assert 0 < int(there.sum()) < 70
+    assert model.values["escape.reached"] == pytest.approx(model.escape.effort[there].isfinite().double().mean().item())
+
+
+def test_a_slate_with_empty_places_leads_nobody_out():
+    users, items = {"count": 70, "feedback": [{"kind": "skip", "of": "examined"}]}, {"count": 6, "topics": T}
+    scenario = world(
+        [{"kind": "escape", "at": 1, "share": 1.0}], users=users, items=items, creators={"rate": 0.01},
+        measures={"names": ["escape.*", "feedback.*"]},
+    )  # fmt: skip
+    model = FilterBubbleModel(scenario, scenario.policies[0])
+    led = torch.zeros(70, dtype=torch.bool)
+    observe = model.observe
+
+    def watch(slates, choice, reaction=None):
+        observe(slates, choice, reaction)
+        if slates.filled is not None and model.escape is not None:
+            led.logical_or_(slates.shown & slates.filled.all(1))
+            assert not (model.escape.effort.isfinite() & ~led).any()
+            assert model.values.get("feedback.skip_rate", 0.0) <= 1
+
+    model.observe = watch
+    model.run().close()
+    assert not led.all(), "some were never shown a whole slate"

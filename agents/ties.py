@@ -70,6 +70,12 @@ class Ties:
     def _keys(self) -> Tensor:
         return self.follower * self.n_users + self.followed                         # ascending
 
+    def among(self, users: Tensor) -> Ties:
+        """The ties of some users (N,) bool with each other; the first of them is user 0."""
+        stays = users[self.follower] & users[self.followed]
+        number = users.cumsum(0) - 1
+        return Ties.of_arcs(number[self.follower[stays]], number[self.followed[stays]], int(users.sum()))
+
     def matrix(self) -> sp.csr_array:
         """Return A (N, N) float32: 1 where the user of the row follows that of the column."""
         ones = np.ones(len(self), dtype=np.float32)

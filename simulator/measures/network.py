@@ -167,16 +167,14 @@ def communities(ties: Ties) -> Tensor:
 
 
 def with_ties(function: Callable[[Observation, Ties], float | None]) -> Callable[[Observation], float | None]:
-    """Only in worlds with a network, and while somebody follows somebody."""
+    """Only in worlds with a network, and while somebody follows somebody. Ties of the users who are there, numbered anew."""
 
     def value(o: Observation) -> float | None:
         ties = o.round.ties
         if ties is None or not len(ties):
             return None
-        present = o.round.present
-        if present is not None:
-            stay = present[ties.follower] & present[ties.followed]
-            ties = Ties.of_arcs(ties.follower[stay], ties.followed[stay], ties.n_users)
+        if o.round.present is not None:
+            ties = ties.among(o.round.present)
             if not len(ties):
                 return None
         return function(o, ties)
@@ -186,24 +184,24 @@ def with_ties(function: Callable[[Observation, Ties], float | None]) -> Callable
 
 def of_topics(function: Callable[[Tensor, Ties], float | None]) -> Callable[[Observation], float | None]:
     """By the leading topic of each user's interests."""
-    return with_ties(lambda o, ties: function(o.round.interests.argmax(1), ties))
+    return with_ties(lambda o, ties: function(o.interests.argmax(1), ties))
 
 
 def of_leaning(function: Callable[[Tensor, Ties], float | None]) -> Callable[[Observation], float | None]:
     """By where each user stands on the axis that parts interests most; None if all are equal."""
 
     def value(o: Observation, ties: Ties) -> float | None:
-        scores = leaning(o.round.interests)
+        scores = leaning(o.interests)
         return None if scores is None else function(scores, ties)
 
     return with_ties(value)
 
 
 def co_consumption(o: Observation, ties: Ties) -> float | None:
-    items = o.items.now(torch.arange(o.frame.n_users))
+    items = o.of_present(o.items.now(torch.arange(o.frame.n_users)))
     if o.round.again is not None:
         items = each_once(items, o.frame.n_items)
-    return co_consumption_modularity(items, o.frame.n_items, o.round.interests.argmax(1))
+    return co_consumption_modularity(items, o.frame.n_items, o.interests.argmax(1))
 
 
 TOPIC = " Users are labelled by the leading topic of their interests, argmax θ_u."

@@ -24,6 +24,7 @@ from simulator.measures.network import (
     neighbour_correlation,
     page_rank,
 )
+from simulator.measures.state import leaning
 
 
 def ties_of(graph: nx.Graph) -> Ties:
@@ -169,3 +170,10 @@ def test_who_has_left_does_not_count(make_world, play):
     topic = happened.interests.argmax(1)
     left = ties_of(graph.subgraph(range(n - 6)))
     assert value["network.ei_index"] == ei_index(topic[: n - 6], left)
+    walked = Recorder(world, names=["network.*"]).observe(replace(happened, ties=ties_of(graph), present=here))
+    score = leaning(happened.interests[here])
+    assert walked["network.controversy"] == controversy(score > 0, left)
+    assert walked["network.neighbour_correlation"] == neighbour_correlation(score, left)
+    theirs = torch.where(happened.taken, happened.items, len(world.topics))[here]
+    shared = co_consumption_modularity(theirs, len(world.topics), topic[here])
+    assert walked.get("network.coconsumption_modularity") == shared

@@ -35,6 +35,7 @@ def miscalibration(interests: Tensor, slate: Tensor, alpha: float = 0.01) -> Ten
 
     q = interests, p = topic shares of the slate. 0 … ln(1/α): the α of q in p̃ keeps it finite. Steck (2018).
     """
+    interests = interests.where(interests > 1e-30, 0)                   # of less than that, α times it may be 0
     return kullback_leibler(interests, (1 - alpha) * slate + alpha * interests)
 
 

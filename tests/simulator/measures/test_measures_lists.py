@@ -59,6 +59,12 @@ def test_miscalibration_at_its_ends() -> None:
     assert lists.miscalibration(q, p).tolist() == pytest.approx([math.log(100), 0], abs=1e-6)
 
 
+def test_an_interest_too_small_for_floating_point_is_none() -> None:
+    q, p = torch.tensor([[1.0, 1e-44], [1.0, 0.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    assert 0 < q[0, 1] and 0.01 * q[0, 1] == 0
+    assert lists.miscalibration(q, p).tolist() == [0, 0]
+
+
 @settings(max_examples=30)
 @given(seed=seeds, k=st.integers(1, 5), length=st.integers(1, 6))
 def test_unexpectedness_equals_a_loop(seed: int, k: int, length: int) -> None:

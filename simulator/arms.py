@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import Interval
+from pydantic_core import InitErrorDetails
 
 from policies import POLICIES
 from policies.base import Policy
@@ -126,16 +128,17 @@ def comparable(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
     if twice:
         message = "is the second arm called {!r}; give it another `name:`"
         raise wrong(*(problem(message.format(names[place]), (place,)) for place in twice))
-    problems = []
-    for place, arm in enumerate(arms):
-        for side, name in enumerate(arm.policy.of if isinstance(arm.policy, ABTest) else ()):
-            if name not in names:
-                message = f"there is no arm {name!r}{did_you_mean(name, names)}"
-            elif isinstance(arms[names.index(name)].policy, ABTest):
-                message = f"{name!r} is an A/B test itself"
-            else:
-                continue
-            problems.append(problem(message, (place, "of", side)))
+    problems = [found for place, arm in enumerate(arms) for found in unknown_sides(arm, arms, (place, "of"))]
     if problems:
         raise wrong(*problems)
     return arms
+
+
+def unknown_sides(arm: Arm, arms: tuple[Arm, ...], where: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
+    """What an A/B test, whose key `of` stands at `where`, compares and is no arm of the scenario, or a test itself."""
+    names = [each.name for each in arms]
+    for side, name in enumerate(arm.policy.of if isinstance(arm.policy, ABTest) else ()):
+        if name not in names:
+            yield problem(f"there is no arm {name!r}{did_you_mean(name, names)}", (*where, side))
+        elif isinstance(arms[names.index(name)].policy, ABTest):
+            yield problem(f"{name!r} is an A/B test itself", (*where, side))

@@ -81,10 +81,10 @@ class NetworkKeys(Section):
 def network_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     """Keys of the network that are right by themselves and wrong with others."""
     keys, users, space = scenario.network, scenario.users, scenario.items.space
-    for place, arm in enumerate(scenario.policies):
+    for place, arm in scenario.each_arm():
         if arm.who_to_follow is not None and (keys is None or not keys.rewiring.probability):
             lacks = "there is no `network`" if keys is None else "nobody follows others: set `network.rewiring.probability`"
-            yield problem(f"suggests people to follow, and {lacks}", ("policies", place))
+            yield problem(f"suggests people to follow, and {lacks}", place)
     if keys is None:
         return
     if keys.homophily and not keys.graph.anywhere():

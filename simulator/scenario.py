@@ -38,12 +38,12 @@ from agents.interests import INTERESTS, Alike, Interests, Positive
 from agents.space import Space
 from agents.users import divide
 from policies.base import Policy
-from simulator.arms import Arm, OneArm, comparable
+from simulator.arms import Arm, OneArm, comparable, unknown_sides
 from simulator.belief_conflicts import belief_conflicts
 from simulator.churn_keys import ChurnKeys
 from simulator.creator_keys import MOST_PLANNED, CreatorKeys
 from simulator.docs import MOST
-from simulator.events import Burst, Escape, OneEvent, Scheduled
+from simulator.events import Burst, Escape, OneEvent, Scheduled, Switch
 from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
 from simulator.item_keys import AttributeKeys, Features, feature_conflicts
 from simulator.measures import select
@@ -533,6 +533,14 @@ class Scenario(Section):
             raise wrong(*conflicts)
         return self
 
+    def each_arm(self) -> Iterator[tuple[tuple[str | int, ...], Arm]]:
+        """Every policy or control that a platform may come to use, and its key: the arms, and what a platform switches to."""
+        for place, arm in enumerate(self.policies):
+            yield ("policies", place), arm
+        for place, scheduled in enumerate(self.events):
+            if isinstance(scheduled.event, Switch):
+                yield ("events", place, "to"), scheduled.event.to
+
     def in_replicate(self, replicate: int) -> Scenario:
         """The scenario as this replicate plays it: with its own draw of the parameters that have a `posterior`."""
         if self.posterior is None:
@@ -660,9 +668,9 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     if users.count == 1 and scenario.measures.pairs == "nearest":
         yield problem("'nearest' compares each user with another, and there is one", ("measures", "pairs"))
     if scenario.data is None:
-        for place, arm in enumerate(scenario.policies):
+        for where, arm in scenario.each_arm():
             if isinstance(arm.policy, Policy) and arm.policy.reads_titles():
-                yield problem(f"{arm.name!r} reads titles, and generated items have none: add `data:`", ("policies", place))
+                yield problem(f"{arm.name!r} reads titles, and generated items have none: add `data:`", where)
     if scenario.data is None and not scenario.warmup:
         for place, arm in enumerate(scenario.policies):
             if arm.frozen:
@@ -696,6 +704,8 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
                 yield problem(f"'burst' needs `items.space: simplex` (it is {items.space})", ("events", place, "kind"))
             elif scheduled.event.topic > items.topics:
                 yield problem(f"there are {items.topics} topics (got {scheduled.event.topic})", ("events", place, "topic"))
+        if isinstance(scheduled.event, Switch):
+            yield from unknown_sides(scheduled.event.to, scenario.policies, ("events", place, "to", "of"))
         if scheduled.at > scenario.rounds:
             yield problem(f"must be at most `rounds`, {scenario.rounds} (got {scheduled.at})", ("events", place, "at"))
         for number, name in enumerate(scheduled.arms or ()):
@@ -711,8 +721,8 @@ def _unheard(scenario: Scenario) -> Iterator[InitErrorDetails]:
     """Feedback that a policy is to learn from, or the platform to see, and that there is not."""
     feedback = scenario.users.feedback
     signals = {part.name: part for part in feedback if not isinstance(part, Skip)}
-    for place, arm in enumerate(scenario.policies):
-        asked, where = arm.trains_on, ("policies", place, "trains_on")
+    for place, arm in scenario.each_arm():
+        asked, where = arm.trains_on, (*place, "trains_on")
         if asked.signal == TAKES:
             if asked.at_least is not None:
                 yield problem("takes have no strength that could be at least so much", (*where, "at_least"))
@@ -723,8 +733,7 @@ def _unheard(scenario: Scenario) -> Iterator[InitErrorDetails]:
             message = f"say how much is enough: {{signal: {asked.signal}, at_least: …}}"
             yield problem(message, where)
         if isinstance(arm.policy, Policy) and arm.policy.reads_skips() and not any(isinstance(part, Skip) for part in feedback):
-            yield problem(f"{arm.name!r} learns from skips, and users give none: add `feedback: [skip]` under `users`",
-                          ("policies", place))
+            yield problem(f"{arm.name!r} learns from skips, and users give none: add `feedback: [skip]` under `users`", place)
     models = [scenario.users.choice, *(cohort.choice for cohort in scenario.users.cohorts if cohort.choice is not None)]
     for place, part in enumerate(feedback):
         if isinstance(part, Skip) and part.of == "examined" and not all(isinstance(model, Examining) for model in models):

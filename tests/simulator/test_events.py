@@ -211,6 +211,11 @@ def test_a_burst_is_what_its_share_of_the_new_items_is_about():
     ("{kind: outages, at: 2}", "there is no event 'outages'; did you mean 'outage'?"),
     ("{kind: switch, at: 2, to: mff}", "there is no policy 'mff'"),
     ("{kind: switch, at: 2, to: mf, rounds: 3}", "'switch' happens once"),
+    ("{kind: switch, at: 2, to: {kind: mf, trains_on: like}}", "users give no 'like'"),
+    ("{kind: switch, at: 2, to: text}", "'text' reads titles"),
+    ("{kind: switch, at: 2, to: {kind: mf, who_to_follow: random}}", "suggests people to follow, and there is no `network`"),
+    ("{kind: switch, at: 2, to: informed}", "tells users what they know"),
+    ("{kind: switch, at: 2, to: {kind: ab_test, of: [mf, mg]}}", "there is no arm 'mg'"),
     ("{kind: cap, at: 2, arms: [mg]}", "there is no arm 'mg'"),
     ("{kind: burst, at: 2, topic: 1}", "'burst' is of new items: add `creators:`"),
     ("{kind: escape, at: 2}, {kind: escape, at: 3}", "is the second attempt to escape"),
@@ -279,10 +284,11 @@ def test_those_who_have_left_are_not_waited_for_in_their_bubble():
 
 
 def test_a_slate_with_empty_places_leads_nobody_out():
-    users, items = {"count": 70, "feedback": [{"kind": "skip", "of": "examined"}]}, {"count": 6, "topics": T}
+    users = {"count": 70, "takes": 2, "feedback": [{"kind": "skip", "of": "examined"}]}
+    users["choice"], items = {"kind": "logit", "outside_utility": 0.0}, {"count": 6, "topics": T}
     scenario = world(
         [{"kind": "escape", "at": 1, "share": 1.0}], users=users, items=items, creators={"rate": 0.01},
-        measures={"names": ["escape.*", "feedback.*"]},
+        measures={"names": ["escape.*", "feedback.*"]}, discovery={"awareness": 4},
     )  # fmt: skip
     model = FilterBubbleModel(scenario, scenario.policies[0])
     led = torch.zeros(70, dtype=torch.bool)
@@ -298,3 +304,4 @@ def test_a_slate_with_empty_places_leads_nobody_out():
     model.observe = watch
     model.run().close()
     assert not led.all(), "some were never shown a whole slate"
+    assert len(model.platform.log.slates) > 10, "but short ones"

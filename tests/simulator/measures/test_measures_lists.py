@@ -61,7 +61,8 @@ def test_miscalibration_at_its_ends() -> None:
 
 def test_an_interest_too_small_for_floating_point_is_none() -> None:
     q, p = torch.tensor([[1.0, 1e-44], [1.0, 0.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    assert 0 < q[0, 1] and 0.01 * q[0, 1] == 0
+    assert q[0, 1] > 0
+    assert 0.01 * q[0, 1] == 0
     assert lists.miscalibration(q, p).tolist() == [0, 0]
 
 

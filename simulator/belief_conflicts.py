@@ -50,7 +50,7 @@ def belief_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             message = "with `interests: correlated`, interests are worths and have no direction: must be dot"
             yield problem(message, ("items", "affinity"))
 
-    for place, arm in scenario.each_arm():
+    for key, arm in scenario.each_arm():
         if isinstance(arm.policy, Informed) and not any(isinstance(each.choice, CertaintyEquivalent) for each in cohorts):
             message = "tells users what they know: only those of `users.choice: certainty_equivalent` do not"
-            yield problem(message, place)
+            yield problem(message, key)

@@ -206,9 +206,10 @@ def check(seed: int, folder: Path) -> None:
 
 
 QUICK = (1, 4, 8)
+MORE = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(40) if seed not in QUICK]
 
 
-@pytest.mark.parametrize("seed", [*QUICK, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(40) if seed not in QUICK)])
+@pytest.mark.parametrize("seed", [*QUICK, *MORE])
 def test_parts_go_together(seed: int, tmp_path: Path) -> None:
     with one_thread():
         check(seed, tmp_path)

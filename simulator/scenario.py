@@ -668,9 +668,9 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     if users.count == 1 and scenario.measures.pairs == "nearest":
         yield problem("'nearest' compares each user with another, and there is one", ("measures", "pairs"))
     if scenario.data is None:
-        for where, arm in scenario.each_arm():
+        for arm_key, arm in scenario.each_arm():
             if isinstance(arm.policy, Policy) and arm.policy.reads_titles():
-                yield problem(f"{arm.name!r} reads titles, and generated items have none: add `data:`", where)
+                yield problem(f"{arm.name!r} reads titles, and generated items have none: add `data:`", arm_key)
     if scenario.data is None and not scenario.warmup:
         for place, arm in enumerate(scenario.policies):
             if arm.frozen:
@@ -721,8 +721,8 @@ def _unheard(scenario: Scenario) -> Iterator[InitErrorDetails]:
     """Feedback that a policy is to learn from, or the platform to see, and that there is not."""
     feedback = scenario.users.feedback
     signals = {part.name: part for part in feedback if not isinstance(part, Skip)}
-    for place, arm in scenario.each_arm():
-        asked, where = arm.trains_on, (*place, "trains_on")
+    for key, arm in scenario.each_arm():
+        asked, where = arm.trains_on, (*key, "trains_on")
         if asked.signal == TAKES:
             if asked.at_least is not None:
                 yield problem("takes have no strength that could be at least so much", (*where, "at_least"))
@@ -733,7 +733,7 @@ def _unheard(scenario: Scenario) -> Iterator[InitErrorDetails]:
             message = f"say how much is enough: {{signal: {asked.signal}, at_least: …}}"
             yield problem(message, where)
         if isinstance(arm.policy, Policy) and arm.policy.reads_skips() and not any(isinstance(part, Skip) for part in feedback):
-            yield problem(f"{arm.name!r} learns from skips, and users give none: add `feedback: [skip]` under `users`", place)
+            yield problem(f"{arm.name!r} learns from skips, and users give none: add `feedback: [skip]` under `users`", key)
     models = [scenario.users.choice, *(cohort.choice for cohort in scenario.users.cohorts if cohort.choice is not None)]
     for place, part in enumerate(feedback):
         if isinstance(part, Skip) and part.of == "examined" and not all(isinstance(model, Examining) for model in models):

@@ -18,14 +18,18 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from agents.choice import CHOICES, Logit
+from agents.churn import DEPARTURES
 from agents.drift import DRIFTS, Assimilation
+from agents.feedback import FEEDBACKS
 from agents.interests import INTERESTS, Dirichlet
 from policies import POLICIES, Policy
 from policies.explore import EXPLORERS
 from policies.mmr import MMR
+from policies.people import PEOPLE
 from policies.rerank import RERANKERS
 from simulator.arms import OneArm
 from simulator.controls import CONTROLS
+from simulator.events import EVENTS, OneEvent
 from simulator.faults import ScenarioError
 from simulator.measures import MEASURES
 from simulator.overrides import parse_override
@@ -161,14 +165,14 @@ def test_the_digest_is_the_same_in_another_process(tmp_path: Path) -> None:
 
 def part_keys(table: Any, choice: Any = None) -> st.SearchStrategy[dict[str, Any]]:
     """Mappings that describe a part of a table, with any of its keys, within their ranges."""
-    nested = {"rerank": RERANKERS, "explore": EXPLORERS}
+    nested = {"rerank": RERANKERS, "explore": EXPLORERS, "who_to_follow": PEOPLE}
 
     def mapping(kind: str) -> st.SearchStrategy[dict[str, Any]]:
         model = choice.model(kind) if choice else model_of(kind, table[kind])
         values = {
-            key: part_keys(nested[key]) if key in nested else st.from_type(field.rebuild_annotation())
-            for key, field in model.model_fields.items()
-            if key not in {"kind", "who_to_follow", "trains_on"}        # a network; feedback
+            key: part_keys(nested[key]) if key in nested
+            else LEARNS if key == "trains_on" else st.from_type(field.rebuild_annotation())
+            for key, field in model.model_fields.items() if key != "kind"
         }
         return st.fixed_dictionaries({"kind": st.just(kind)}, optional=values).filter(goes_together)
 
@@ -184,6 +188,9 @@ def part_keys(table: Any, choice: Any = None) -> st.SearchStrategy[dict[str, Any
     return st.sampled_from(list(table)).flatmap(mapping)
 
 
+LEARNS = st.sampled_from(["takes", "like", "share"]) | st.fixed_dictionaries(
+    {"signal": st.sampled_from(["like", "share", "dwell", "rating"]), "at_least": st.floats(0, 1e9)}
+)
 TRAITS = st.one_of(
     st.floats(0, 1),
     st.floats(0.01, 0.99).flatmap(
@@ -192,45 +199,103 @@ TRAITS = st.one_of(
         )
     ),
 )
-NOT_EVERYWHERE = {"external", "text", "informed", "ab_test"}     # code; data; users who do not know; other arms
+NOT_EVERYWHERE = {"external", "text", "informed", "ab_test"}     # code; data; users who do not know; other arms, see below
 ARMS = {kind: part for kind, part in {**POLICIES, **CONTROLS}.items() if kind not in NOT_EVERYWHERE}
+WHAT_HAPPENS = {kind: event for kind, event in EVENTS.items() if kind not in {"switch", "burst"}}   # an arm; creators
+
+
+@st.composite
+def arms(draw: Callable, space: str) -> list[Any]:
+    """Arms of any kind, A/B tests of them, and, where users do not know what is good for them, who tells them."""
+    drawn = draw(st.lists(st.sampled_from(list(ARMS)) | part_keys(ARMS, OneArm()), min_size=1, max_size=3))
+    names = list(dict.fromkeys(map(name_of, drawn)))
+    if len(names) > 1 and draw(st.booleans()):
+        two = st.permutations(names).map(lambda order: order[:2])
+        optional = {"share": st.floats(0.01, 0.99), "name": st.text(min_size=1)}
+        drawn.append(draw(st.fixed_dictionaries({"kind": st.just("ab_test"), "of": two}, optional=optional)))
+    if space == "values" and draw(st.booleans()):
+        drawn.append(draw(st.just("informed") | part_keys({"informed": CONTROLS["informed"]}, OneArm())))
+    return drawn
+
+
+@st.composite
+def happenings(draw: Callable, rounds: int, policies: list[Any]) -> list[dict[str, Any]]:
+    """Events of any kind, one escape at most, in any of the arms."""
+    kinds = draw(st.lists(st.sampled_from([*WHAT_HAPPENS, "switch"]), max_size=4, unique=True))
+    drawn = []
+    for kind in kinds:
+        keys = {"kind": kind, "to": draw(st.sampled_from(policies))} if kind == "switch" else draw(
+            part_keys({kind: EVENTS[kind]}, OneEvent()).map(lambda keys: {k: v for k, v in keys.items() if k != "rounds"})
+        )
+        keys["at"] = draw(st.integers(1, rounds))
+        keys["arms"] = draw(st.none() | st.lists(st.sampled_from(list(map(name_of, policies))), max_size=2))
+        if EVENTS[kind].lasts:
+            keys["rounds"] = draw(st.none() | st.integers(1, 300))
+        drawn.append(keys)
+    return drawn
+
+
+@st.composite
+def feedback_for(draw: Callable, policies: list[Any], choice: str) -> list[Any]:
+    """What users let the platform know: whatever the arms learn from, skips for those who read them, and more."""
+    asked = [arm["trains_on"] for arm in policies if isinstance(arm, dict) and "trains_on" in arm]
+    needed = {said if isinstance(said, str) else said["signal"] for said in asked} - {"takes"}
+    kinds = sorted(needed | {"skip"} | set(draw(st.lists(st.sampled_from(list(FEEDBACKS))))))   # some policies learn from skips
+    parts = [draw(st.just(kind) | part_keys({kind: FEEDBACKS[kind]})) for kind in kinds]
+    if not hasattr(CHOICES[choice], "examined"):
+        parts = ["skip" if isinstance(part, dict) and part["kind"] == "skip" else part for part in parts]
+    return parts
 
 
 @st.composite
 def scenarios(draw: Callable) -> dict[str, Any]:
-    space = draw(st.sampled_from(["simplex", "sphere"]))
+    space = draw(st.sampled_from(["simplex", "sphere", "values"]))
     interests = {kind: part for kind, part in INTERESTS.items() if space in part.spaces and kind != "data"}
-    drifts = {kind: part for kind, part in DRIFTS.items() if space in part.spaces}
+    drifts = {kind: part for kind, part in DRIFTS.items() if space in part.spaces and kind != "belief"}
     choices = {kind: part for kind, part in CHOICES.items() if space in getattr(part, "spaces", (space,))}
+    choices.pop("certainty_equivalent", None)
+    items = {"count": draw(st.integers(30, 9999)), "topics": 2 * draw(st.integers(1, 20)), "space": space}
+    if space == "values":                       # users who do not know what items are worth to them, each an item's own
+        interests, drifts = {"correlated": INTERESTS["correlated"]}, {"belief": DRIFTS["belief"]}
+        choices = {"certainty_equivalent": CHOICES["certainty_equivalent"]}
+        items |= {"topics": items["count"], "mixture": "one_hot"}
     rounds = draw(st.integers(1, 300))
-    arms = draw(st.lists(st.sampled_from(list(ARMS)) | part_keys(ARMS, OneArm()), min_size=1, max_size=3))
+    policies = draw(arms(space))
     users = draw(
         st.fixed_dictionaries(
-            {"interests": part_keys(interests), "feedback": st.just(["skip"])},     # some policies learn from skips
-            optional={
-                "count": st.integers(1, 10_000) | st.none(),
+            {
+                "interests": part_keys(interests),
                 "choice": st.sampled_from(list(choices)) | part_keys(choices),
                 "drift": part_keys(drifts),
+            },
+            optional={
+                "count": st.integers(11, 10_000) | st.none(),       # a network of ten friends each
                 "susceptibility": TRAITS,
                 "activity": TRAITS,
                 "takes": st.integers(1, 5),
+                "churn": st.fixed_dictionaries(
+                    {}, optional={"leave": part_keys(DEPARTURES), "come_back": st.floats(0, 1), "arrivals": st.floats(0, 100)}
+                ),
+                "repeats": st.fixed_dictionaries({}, optional={"after": st.integers(1, 9), "share": st.floats(0, 1)}),
             },
         )
     )
-    if space == "sphere":
-        users.setdefault("drift", "biased_assimilation")
+    if users["interests"]["kind"] == "alike":
+        items["topics"] = len(users["interests"].get("shares", (1, 1)))
+    choice = users["choice"]
+    users["feedback"] = draw(feedback_for(policies, choice if isinstance(choice, str) else choice["kind"]))
+    suggests = any(isinstance(arm, dict) and arm.get("who_to_follow") for arm in policies)
+    network = {"network": {"rewiring": {"probability": draw(st.floats(0.01, 1))}}} if suggests else {}
     return {
+        **network,
+        "events": draw(happenings(rounds, policies)),
         "title": draw(st.text(min_size=1)),
         "question": draw(st.text()),
         "seed": draw(st.integers(0, 2**63 - 1)),
         "rounds": rounds,
         "users": users,
-        "items": {
-            "count": draw(st.integers(30, 9999)),
-            "topics": 2 * draw(st.integers(1, 20)),
-            "space": space,
-        },
-        "policies": arms,
+        "items": items,
+        "policies": policies,
         "measures": draw(
             st.fixed_dictionaries(
                 {},
@@ -247,9 +312,12 @@ def scenarios(draw: Callable) -> dict[str, Any]:
     }
 
 
+def name_of(arm: Any) -> str:
+    return arm if isinstance(arm, str) else arm.get("name") or arm["kind"]
+
+
 def distinct(raw: dict[str, Any]) -> bool:
-    arms = [{"kind": arm} if isinstance(arm, str) else arm for arm in raw["policies"]]
-    names = [arm.get("name") or arm["kind"] for arm in arms]
+    names = list(map(name_of, raw["policies"]))
     return len(set(names)) == len(names)
 
 
@@ -257,6 +325,9 @@ def finite(value: Any) -> bool:
     if isinstance(value, dict | list | tuple):
         return all(map(finite, value.values() if isinstance(value, dict) else value))
     return not isinstance(value, float) or math.isfinite(value)
+
+
+VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -270,7 +341,7 @@ def test_resolved_text_loads_back_to_an_equal_scenario(raw: dict[str, Any]) -> N
     assert again.digest == made.digest
     assert again.resolved() == text
     assert made == Scenario.model_validate(raw)
-    jsonschema.Draft202012Validator(json_schema()).validate(parse(text, "").values)
+    VALIDATOR.validate(parse(text, "").values)
 
 
 BREAKS = "\n\r\t \x85\u2028\u2029\ufeff\xa0'\"\\:#-ab"

@@ -119,22 +119,25 @@ def _play(job: runner.Job, started: datetime, resources: runner.Resources, quiet
             _out.print(f"Going on with {folder}: {done}{of} runs are finished. --fresh starts anew.", markup=False)
     results = _run(job, resources, quiet)
     write_run(folder, scenario, data, results, started)
-    for line in _told_once(results.failures.values()):
+    for line in _told_once(results.failures[unit] for unit in sorted(results.failures)):
         _err.print(line, markup=False)
     whole = results.whole
     if whole:
         job.store.clear()
         if scenario.precision and not quiet:
             _out.print(f"{count(results.replicates, 'replicate')} played.", markup=False)
-    if results.rounds:
+    everything = len(runner.units(scenario, results.replicates))
+    nothing = len(results.failures) == everything       # was played to its end
+    if results.rounds and not nothing:
         page = write_report(folder)
         _out.print(str(page) if quiet else f"{'Report' if whole else 'Partial run; its report'}: {page}", markup=False)
     if results.interrupted:
         _err.print(f"Interrupted. What was played is in {folder}; the same command goes on from there.", markup=False)
         return INTERRUPTED
     if results.failures:
-        everything = len(runner.units(scenario, results.replicates))
-        _err.print(f"{count(len(results.failures), 'run')} of {everything} failed. The same command tries again.", markup=False)
+        told = f"{count(len(results.failures), 'run')} of {everything} failed"
+        told += ", so there is no report." if nothing else "."
+        _err.print(f"{told} The same command tries again.", markup=False)
         return FAILED
     return 0
 

@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import SafeRepresenter
+from ruamel.yaml.tokens import FlowMappingEndToken, FlowMappingStartToken, FlowSequenceEndToken, FlowSequenceStartToken
 
 from simulator.faults import Fault, Loc, ScenarioError
 
@@ -210,8 +211,32 @@ def _syntax_fault(source: Source, error: MarkedYAMLError) -> Fault:
     if "end of stream" in problem and error.context_mark:
         return source.fault(error.context_mark.index, "what is opened here is never closed")
     mark = error.problem_mark or error.context_mark
+    if "parsing a flow" in str(error.context) and (bracket := _left_open(source.text, mark.index)) is not None:
+        opened, closing = source.text[bracket], _CLOSING[source.text[bracket]]
+        if mark.index >= len(source.text.rstrip()):
+            return source.fault(bracket, f"the {opened!r} opened here is never closed")
+        if "\n" in source.text[bracket : mark.index]:
+            line = source.fault(mark.index, "").line
+            return source.fault(bracket, f"the {opened!r} opened here is not closed, or a ',' is missing before line {line}")
+        return source.fault(mark.index, f"expected ',' or {closing!r}")
     words = next((words for finding, words in _WORDS.items() if finding in problem), problem)
     return source.fault(mark.index if mark else 0, words)
+
+
+def _left_open(text: str, end: int) -> int | None:
+    """Where the innermost bracket stands that is open at a character of a text; brackets in texts and comments do not count."""
+    opened: list[int] = []
+    for token in YAML(typ="safe", pure=True).scan(text):
+        if token.start_mark.index >= end:
+            break
+        if isinstance(token, FlowSequenceStartToken | FlowMappingStartToken):
+            opened.append(token.start_mark.index)
+        elif isinstance(token, FlowSequenceEndToken | FlowMappingEndToken) and opened:
+            opened.pop()
+    return opened[-1] if opened else None
+
+
+_CLOSING = {"[": "]", "{": "}"}
 
 
 _WORDS = {
@@ -219,6 +244,7 @@ _WORDS = {
     "mapping values are not allowed here": "unexpected ':'; check the indentation, or put the text in quotes",
     "could not find expected ':'": "a key without its ':'; write `key: value`",
     "expected <block end>": "does not line up with what stands above; check the indentation",
+    "expected the node content": "a value is missing here, or put the text in quotes",
     "expected a single document": "a second document; a scenario file holds one",
     "but found another document": "a second document; a scenario file holds one",
     "found undefined alias": "an alias without its anchor; `*name` repeats what is marked `&name`",

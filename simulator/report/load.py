@@ -93,6 +93,11 @@ class Run:
         return bool(self.manifest["finished"])
 
     @property
+    def failed(self) -> bool:
+        """Did something break down, and no arm play to its end in any replicate?"""
+        return bool(self.manifest.get("failure")) and len(self.incomplete) == len(self.arms) * self.replicates
+
+    @property
     def rounds(self) -> int:
         """The number of rounds that were asked for, after the warm-up."""
         return int(self.manifest["rounds"])
@@ -113,10 +118,10 @@ class Run:
 
     @property
     def incomplete(self) -> list[str]:
-        """One phrase for each arm and replicate that did not play all its rounds."""
+        """One phrase for each arm and replicate that did not play all its rounds; counted from 1, as the commands do."""
         played = {(unit.arm, unit.replicate): unit.rounds for unit in self.units}
         return [
-            f"{arm.name}, replicate {replicate}: {played.get((arm.name, replicate), 0)} of {self.rounds} "
+            f"{arm.name}, replicate {replicate + 1}: {played.get((arm.name, replicate), 0)} of {self.rounds} "
             "rounds"
             for arm in self.arms
             for replicate in range(self.replicates)

@@ -157,7 +157,7 @@ def interest_map(evidence: Evidence, look: dict[str, Look], seen: Snapshots | No
     return Drawing(
         "interests",
         "Where people's interests lie at the start and at the end",
-        f"Each dot is one user of replicate {seen.replicate}, at rounds {seen.rounds[0]} and "
+        f"Each dot is one user of replicate {seen.replicate + 1}, at rounds {seen.rounds[0]} and "
         f"{seen.rounds[1]}; {coloured_by[0].lower()}{coloured_by[1:]}. {how} Dots that pull together have "
         "become alike; clusters that pull apart are separate "
         f"bubbles.{_sampled(len(shown), len(seen.users), 'dots')}",
@@ -204,7 +204,7 @@ def interest_heat_maps(evidence: Evidence, look: dict[str, Look], seen: Snapshot
         "Each row is one user and each column one topic; a dark cell is a large share of that user's "
         "interest. Rows are sorted once, by the main topic at the start, so that blocks show, and stand in "
         "the same order in every panel: a block that fades has lost its topic, a column that darkens from "
-        f"top to bottom draws everybody. Replicate {seen.replicate}, rounds {seen.rounds[0]} and "
+        f"top to bottom draws everybody. Replicate {seen.replicate + 1}, rounds {seen.rounds[0]} and "
         f"{seen.rounds[1]}; the colour scale ends at the 99.5th "
         f"percentile.{_sampled(len(order), len(seen.users), 'rows')}{_numbered(topics)}",
         f"{len(seen.panels)} heat maps of {len(order)} users by {len(topics)} topics: "

@@ -342,6 +342,8 @@ def test_a_run_from_the_file_to_the_page_and_only_what_is_new_is_played(
     survey = load_survey(out)
     assert survey.world(survey.base) == "logit × assimilation × as given"
     page = (out / "report.html").read_text()
+    assert 'href="orders.csv"' in page
+    assert 'href="assumptions.csv"' in page
     assert answer(survey)[0].text in page.replace("&#39;", "'")
     for text in ("What was swapped", "no measure of that in another", "Kendall", "mf"):
         assert text in page

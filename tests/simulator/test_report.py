@@ -647,7 +647,7 @@ def test_a_run_that_is_not_finished_says_what_is_missing(small: dict[str, Any]) 
     path = write_run(**(small | {"finished": False, "played": played, "replicates": 3}))
     html = write_report(path, formats=("svg",)).read_text(encoding="utf-8")
     assert "This run is not finished" in html
-    assert "sasrec, replicate 1: 1 of 2 rounds" in html
+    assert "sasrec, replicate 2: 1 of 2 rounds" in html          # counted from 1, as messages do
     assert html.count("of 2 rounds</li>") == 1
     evidence = weigh(load_run(path))
     effect = evidence.effect("sasrec", ALPHA)

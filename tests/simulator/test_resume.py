@@ -210,6 +210,21 @@ def test_a_unit_that_breaks_down_is_told_and_the_others_go_on(tmp_path: Path):
     assert "diverged" in json.loads((tmp_path / "out" / "manifest.json").read_text())["failure"]
 
 
+def test_a_run_of_which_nothing_was_played_to_its_end_has_no_report(tmp_path: Path):
+    file, out = tmp_path / "world.yaml", tmp_path / "out"
+    file.write_text(
+        "title: t\nrounds: 2\nreplicates: 2\nusers: {count: 40}\nitems: {count: 30}\n"
+        "policies: [{kind: mf, loss: bpr, learning_rate: 1e30, epochs: 4}]\n"
+    )
+    result = command("run", file, "--out", out, "--workers", 1, "--quiet")
+    assert result.exit_code == 1
+    assert "2 runs of 2 failed, so there is no report." in result.stderr
+    assert not result.stdout
+    assert not (out / "report.html").exists()
+    assert command("report", out).exit_code == 0             # asked for, it says what it is
+    assert "This run failed: no arm was played to its end" in (out / "report.html").read_text()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGKILL")
 @pytest.mark.parametrize(("kills", "lost"), [(1, 0), (3, 1)])
 def test_a_unit_whose_process_is_killed_is_tried_once_more(scenario, tmp_path, monkeypatch, kills, lost):

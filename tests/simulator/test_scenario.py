@@ -548,6 +548,11 @@ WRONG = [
     ("title: t\nusers:\n    count: 3\n  takes: 1\n", "4:3", "does not line up"),
     ("title: a: b\n", "1:9", "unexpected ':'"),
     ("title: 'a\n", "1:8", "what is opened here is never closed"),
+    ("title: t\npolicies: [mf, {kind: random\n", "2:16", "the '{' opened here is never closed"),
+    ("policies: [random, mf\nrounds: 3\n", "1:11", "the '[' opened here is not closed, or a ',' is missing before line 2"),
+    ("title: '[' # {\npolicies: [\n", "2:11", "the '[' opened here is never closed"),
+    ("policies: [mf}\n", "1:14", "expected ',' or ']'"),
+    ("policies: ]\n", "1:11", "a value is missing here"),
     ("title: t\n---\ntitle: u\n", "2:1", "a second document"),
     ("title: *t\n", "1:8", "an alias without its anchor"),
     ("title: t\npolicies: [mf]\ntitle: u\n", "3:1", "the key 'title' is given twice (first in line 1)"),
@@ -559,6 +564,15 @@ WRONG = [
     ("title: \x07\n", "1:8", "the character U+0007 is not allowed here"),
     ("[" * 1000, "1:1", "is nested too deeply"),
 ]
+
+
+@pytest.mark.parametrize("key", ["sweep", "tune", "fit"])
+def test_a_file_for_another_command_names_it(key: str, tmp_path: Path) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_text(f"title: t\nbase: world.yaml\n{key}: {{}}\n")
+    with pytest.raises(ScenarioError, match=f":3:1: {key}: this is a file for `filterbubble {key}`") as told:
+        load_scenario(file)
+    assert len(told.value.faults) == 1
 
 
 @pytest.mark.parametrize(("text", "where", "words"), WRONG, ids=range(len(WRONG)))

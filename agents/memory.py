@@ -44,9 +44,11 @@ class Memory:
         items, counts = items.to(torch.int32), self.counts[rows]
         open_ = torch.arange(len(rows))                 # those whose memory reaches this far: few, far back
         for start in range(0, self.items.shape[1], _PLACES):
-            open_ = open_[counts[open_] > start]
+            open_ = open_[(counts[open_] > start) & ~found[open_]]
             if not len(open_):
                 break
+            if since is not None and self._all_before(since, start, counts[open_]):
+                continue
             remembered = self.items[rows[open_], start : start + _PLACES]
             real = torch.arange(start, start + remembered.shape[1]) < counts[open_, None]
             if since is not None:
@@ -54,6 +56,12 @@ class Memory:
                 real &= self.rounds[rows[open_], start : start + _PLACES] >= since
             found[open_] |= ((remembered == items[open_, None]) & real).any(1)
         return found
+
+    def _all_before(self, round: int, start: int, counts: Tensor) -> bool:
+        """Say whether everything in a full block of places, of rows that hold `counts` (b,), was taken before some round."""
+        assert self.rounds is not None
+        last = start + _PLACES - 1
+        return bool((counts > last).all()) and bool(self.rounds[:, last].max() < round)
 
     def before(self, round: int) -> Tensor:
         """Return how many of the items of each user (n_users,), the first so many, were taken before some round."""

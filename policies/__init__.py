@@ -3,6 +3,7 @@
 from policies.bandits import LinearThompson, LinUCB
 from policies.base import Policy
 from policies.bert4rec import BERT4Rec
+from policies.click_rates import ClickRates
 from policies.content import Content
 from policies.ease import EASE
 from policies.external import External
@@ -15,6 +16,7 @@ from policies.popularity import Popularity
 from policies.sasrec import SASRec
 from policies.text import Text
 from policies.uniform import Random
+from policies.walks import SALSA, NearestItem, PageRank
 
 POLICIES: dict[str, type[Policy]] = {
     "random": Random,
@@ -22,6 +24,9 @@ POLICIES: dict[str, type[Policy]] = {
     "itemknn": ItemKNN,
     "userknn": UserKNN,
     "ease": EASE,
+    "salsa": SALSA,
+    "nearest_item": NearestItem,
+    "pagerank": PageRank,
     "mf": MatrixFactorisation,
     "lightgcn": LightGCN,
     "ngcf": NGCF,
@@ -32,5 +37,6 @@ POLICIES: dict[str, type[Policy]] = {
     "text": Text,
     "linucb": LinUCB,
     "thompson": LinearThompson,
+    "click_rates": ClickRates,
     "external": External,
 }

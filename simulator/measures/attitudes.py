@@ -1,4 +1,4 @@
-"""interests.*: where users stand on one topic, the watched one (`measures.topic`), and on the sphere as directions.
+"""Where users stand on one topic, the watched one (`measures.topic`), on the sphere as directions, and what their side gets.
 
 On the sphere of R^d the first d topics are its half-axes of liking and the next d those of disliking: what is called a topic's
 axis here is both together. Elsewhere it is the topic alone.
@@ -7,12 +7,12 @@ axis here is both together. Elsewhere it is the topic alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from simulator.measures.measure import Measure
+from simulator.measures.measure import COUNTED, Measure
 from simulator.measures.observation import Observation, mean
+from simulator.measures.window import rows
 
 _LEAST = 1e-30
 """Shares below this count as this: a logarithm has no other end."""
@@ -98,7 +98,31 @@ def _in_favour(o: Observation, topic: int) -> float | None:
     return mean((o.interests[:, topic] > o.interests[:, (topic + half) % (2 * half)]).double())
 
 
+def own_side(shares: Tensor, interests: Tensor) -> Tensor:
+    """By how much the share of a user's leading topic in her diet exceeds its share of her interests. (n, T) × 2 → (n,)."""
+    leading = interests.argmax(1, keepdim=True)
+    return (shares.gather(1, leading) - interests.gather(1, leading))[:, 0]
+
+
+def _own_side(diet: str) -> Callable[[Observation], float | None]:
+    def value(o: Observation) -> float | None:
+        intake = o.exposure if diet == "exposure" else o.consumption
+        return None if intake.empty else mean(own_side(intake.shares, rows(o.round.interests, intake.counted)))
+
+    return value
+
+
 ATTITUDES = [
+    *(
+        Measure(
+            f"{diet}.own_side", f"Own side beyond interest ({diet})", "difference of shares", "−1 … 1", -1, 1, 1,
+            f"What was {fed_with} in the window: share of a user's leading topic in it, less that topic's share of her "
+            "interests. Above 0: more of her own side than she likes, which is polarising; below 0: less." + COUNTED,
+            "after Dandekar, Goel & Lee 2013",
+            _own_side(diet),
+        )
+        for diet, fed_with in (("exposure", "shown"), ("consumption", "consumed"))
+    ),
     Measure(
         "interests.topic_share", "Interest in the watched topic", "share", "0 … 1", 0, 1, 0,
         "Share of a user's interests in the topic that `measures.topic` names, mean over users.",

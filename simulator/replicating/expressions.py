@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "sqrt": np.sqrt, "log": np.log, "exp": np.exp, "atan": np.arctan, "tan": np.tan,
-    "min": lambda *each: np.minimum.reduce(each), "max": lambda *each: np.maximum.reduce(each),
+    "min": lambda *each: reduce(np.minimum, each), "max": lambda *each: reduce(np.maximum, each),
 }  # fmt: skip
 
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {

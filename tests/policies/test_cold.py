@@ -51,7 +51,8 @@ def grown(log: FeedbackLog) -> FeedbackLog:
     return later
 
 
-PERSONAL = [name for name in VARIANTS if name not in {"random", "popularity", "popularity of late", "external"}]
+ALIKE_TO_THEM = {"random", "popularity", "popularity of late", "external"}      # any item is
+PERSONAL = [name for name in VARIANTS if name not in ALIKE_TO_THEM and not name.startswith("click rates")]
 
 
 def well_trained(name: str, log: FeedbackLog) -> Policy:

@@ -30,7 +30,9 @@ from policies import (
     EASE,
     NGCF,
     POLICIES,
+    SALSA,
     BERT4Rec,
+    ClickRates,
     Content,
     External,
     Generative,
@@ -39,6 +41,8 @@ from policies import (
     LinearThompson,
     LinUCB,
     MatrixFactorisation,
+    NearestItem,
+    PageRank,
     Policy,
     Popularity,
     Random,
@@ -76,6 +80,9 @@ VARIANTS: dict[str, Policy] = {
     "userknn": UserKNN(),
     "userknn, few": UserKNN(neighbours=5, shrink=3.0),
     "ease": EASE(regularisation=20.0),
+    "salsa": SALSA(),
+    "nearest item": NearestItem(),
+    "pagerank": PageRank(steps=5),
     "content": Content(),
     "content of late, by topics": Content(vectors="topics", decay=0.7),
     "text": Text(decay=0.8),
@@ -86,6 +93,9 @@ VARIANTS: dict[str, Policy] = {
     "linucb": LinUCB(),
     "linucb, greedy": LinUCB(exploration=0.0),
     "thompson": LinearThompson(),
+    "click rates, mean": ClickRates(by="mean"),
+    "click rates, thompson": ClickRates(),
+    "click rates, ucb": ClickRates(by="ucb"),
     "external": External(PROGRAM, length=30),
     "generative": Generative(**SEQUENCES, codes=8),
     "generative, named by the log": Generative(**SEQUENCES, codes=8, names="log"),
@@ -383,7 +393,10 @@ def test_a_warm_refit_starts_from_what_was_learnt(name, log, items, make_log):
     assert not ranks_like_a_fresh_one(name, log, items, make_log)
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in {"random", "popularity of late"}])
+PRIORS = {name for name, policy in VARIANTS.items() if isinstance(policy, ClickRates)}       # know nothing of other users
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in {"random", "popularity of late", *PRIORS}])
 def test_a_user_without_history_gets_what_is_popular(name, policy_of, log):
     policy = policy_of(name)
     ids, _ = policy.rank(torch.tensor([NEWCOMER]), K, log, slates())

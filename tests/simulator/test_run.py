@@ -179,7 +179,7 @@ def test_what_there_is_can_be_listed_and_shown():
 
 REAL = {"movielens", "family"}         # scenarios on real data
 NEEDS_LEAVE = {"own_user": (), "language_users": ("users.cohorts.asking.replay=true",)}     # of a server that is not there
-SYNTHETIC = {*NEEDS_LEAVE, "quickstart", "seven_arms", "cohorts"}
+SYNTHETIC = {*NEEDS_LEAVE, "quickstart", "seven_arms", "cohorts", "ecommerce", "music"}
 
 
 @pytest.mark.parametrize("name", sorted(SYNTHETIC | REAL))

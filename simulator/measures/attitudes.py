@@ -7,6 +7,7 @@ axis here is both together. Elsewhere it is the topic alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+
 import torch
 from torch import Tensor
 

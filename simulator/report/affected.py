@@ -116,9 +116,9 @@ def _over(data: pd.DataFrame, effects: pd.DataFrame) -> str:
         return f"Bars are 95 % t intervals over {count} replicates."
     replicate = int(effects["replicate"].min())
     return (
-        f"The run kept single users of replicate {replicate + 1} alone, so the bars are 95 % paired t intervals over the users "
-        f"of a class ({count:,} or more), not over replicates: they say how much users differ in this one world and leave out the "
-        "chance that all its users share."
+        f"The run kept single users of replicate {replicate + 1} alone, so the bars are 95 % paired t intervals over the "
+        f"users of a class ({count:,} or more), not over replicates: they say how much users differ in this one world and "
+        "leave out the chance that all its users share."
     )
 
 

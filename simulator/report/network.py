@@ -62,9 +62,9 @@ def network_map(evidence: Evidence, look: dict[str, Look], seen: Snapshots | Non
         "network",
         "Who follows whom at the start and at the end",
         f"Each dot is one user of replicate {seen.replicate + 1}, at rounds {first} and {last}, each line a tie between two, "
-        "in whatever direction. A spring layout pulls those who are tied together and pushes others apart, so only nearness has a "
-        "meaning, not direction; each end begins from the places of the start. Clumps of one colour that hang together by few "
-        f"lines are circles of like minds.{sampled}",
+        "in whatever direction. A spring layout pulls those who are tied together and pushes others apart, so only nearness "
+        "has a meaning, not direction; each end begins from the places of the start. Clumps of one colour that hang together "
+        f"by few lines are circles of like minds.{sampled}",
         f"{len(seen.panels)} drawings of a network of {len(shown)} users: {listing([panel.title for panel in seen.panels])}.",
         figure,
         pd.concat(rows, ignore_index=True),

@@ -21,10 +21,10 @@ class Search:
 
     The first `population` points come from the prior. Then, again and again, the nearer half of the population is kept, and
     as many new points are drawn around it: one of the kept by its weight, moved by a Gaussian step with twice their
-    covariance. For one half of the new points the kept are first `adjusted` to the target, which gets there sooner. A new
-    point's weight is the prior's density over that of the proposal, w ∝ π(z) / q(z); kept points keep theirs, so that however
-    a point was proposed, the weighted points are of the ABC posterior. Asked and told the same in the same order, it asks the
-    same again.
+    covariance. One half of the new points is drawn, with a narrower kernel, around the kept as they are when `adjusted` to the
+    target, which gets there sooner. A new point's weight is the prior's density over that of the proposal, w ∝ π(z) / q(z);
+    kept points keep theirs, so that however a point was proposed, the weighted points are of the ABC posterior. Asked and told
+    the same in the same order, it asks the same again.
 
     Source: Lenormand, Jabot & Deffuant 2013 (Computational Statistics), APMC, with half the population kept; the step and the
     weights are those of Beaumont, Cornuet, Marin & Robert 2009 (Biometrika), with the full covariance. A mixture of which one
@@ -66,10 +66,10 @@ class Search:
         if not self._told:
             return Proposals(rng, ())
         kept = self.kept()
-        parts = [Mixture.around(self.points[kept], self.weights[kept])]
+        parts = [Mixture.around(self.points[kept], self.weights[kept], 2.0)]
         there = self.adjusted()
         if there.summaries.any():
-            parts.append(Mixture.around(there.points, there.weights))
+            parts.append(Mixture.around(there.points, there.weights, silverman(there.weights, self.dimensions)))
         return Proposals(rng, tuple(parts))
 
     def tell(self, proposals: Proposals, points: np.ndarray, distances: np.ndarray, summaries: np.ndarray) -> None:
@@ -98,11 +98,11 @@ class Mixture:
     covariance: np.ndarray          # (p, p)
 
     @classmethod
-    def around(cls, points: np.ndarray, weights: np.ndarray) -> Mixture:
-        """Return Gaussians around some points, with twice their covariance."""
+    def around(cls, points: np.ndarray, weights: np.ndarray, scale: float) -> Mixture:
+        """Return Gaussians around some points, with `scale` times their covariance."""
         weights = weights / weights.sum()
         spread = np.atleast_2d(np.cov(points.T, aweights=weights, ddof=0))
-        return cls(points, weights, 2 * spread + 1e-9 * np.eye(points.shape[1]))
+        return cls(points, weights, scale * spread + 1e-9 * np.eye(points.shape[1]))
 
     @cached_property
     def root(self) -> np.ndarray:
@@ -138,6 +138,12 @@ class Proposals:
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """Return the log density (n,) of logits (n, p)."""
         return logsumexp([part.log_density(points) for part in self.parts], axis=0) - np.log(len(self.parts))
+
+
+def silverman(weights: np.ndarray, dimensions: int) -> float:
+    """Return the share of the points' covariance that a kernel around each has: Silverman's rule (1986), squared bandwidth."""
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    return float((4 / (effective * (dimensions + 2))) ** (2 / (dimensions + 4)))
 
 
 def _log_prior(points: np.ndarray) -> np.ndarray:

@@ -46,12 +46,15 @@ def test_generations_come_nearer_and_the_weights_keep_the_prior():
     kept = search.kept()
     mean, sd = moments(expit(search.points[kept]), search.weights[kept])
     exact = np.sqrt(SD**2 + widths[-1] ** 2 / 3)        # |x − SEEN| ≤ h with even x: variance h² / 3 more
-    assert mean == pytest.approx(SEEN, abs=0.008)       # four standard errors
-    assert sd == pytest.approx([exact, exact], rel=0.06)
+    weights = search.weights[kept]
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    assert effective > 300
+    assert mean == pytest.approx(SEEN, abs=4 * exact / np.sqrt(effective))      # four standard errors
+    assert sd == pytest.approx([exact, exact], rel=4 / np.sqrt(2 * effective))
 
 
 def test_what_tells_nothing_leaves_the_prior():
-    """Distances by chance: the weighted points stay even over the cube, though the proposals are not."""
+    """Distances by chance: the weighted points stay even over the cube, though they were not proposed so."""
     search, rng = Search(np.zeros(1), 2, 3000, 1), np.random.default_rng(1)
     for generation in range(4):
         proposals = search.proposals()
@@ -62,7 +65,7 @@ def test_what_tells_nothing_leaves_the_prior():
     for values in points.T:
         edges = np.linspace(0, 1, 6)
         assert np.histogram(values, edges, weights=weights / weights.sum())[0] == pytest.approx(0.2, abs=0.04)
-        assert stats.chisquare(np.histogram(values, edges)[0]).pvalue < 1e-6
+    assert np.quantile(weights, 0.95) > 2 * np.quantile(weights, 0.05)
 
 
 def test_the_adjusted_posterior_is_the_exact_one():

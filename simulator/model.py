@@ -287,6 +287,7 @@ class FilterBubbleModel(mesa.Model):
             minority=self.catalog.labels.minority,
             viewpoint=self.catalog.labels.viewpoint,
             watched=None if keys.topic is None else keys.topic - 1,
+            ring=self.catalog.ring is not None,
             space=self.catalog.space,
         )
         recorder = Recorder(

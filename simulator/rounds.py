@@ -31,6 +31,7 @@ class World:
     minority: Tensor | None = None  # (M,) bool: items that are the voice of a minority
     viewpoint: Tensor | None = None     # (M,) int64: the view that each item takes, 0, 1, …
     watched: int | None = None      # the topic to watch, 0 … T − 1
+    ring: bool = False              # do items stand on a ring, item j in place j?
     space: Space = "simplex"        # on the sphere interests are the squares of directions
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from simulator.measures import between, catalogue, lists, state, usefulness, within
+from simulator.measures.along_ring import ALONG_RING
 from simulator.measures.attitudes import ATTITUDES
 from simulator.measures.creators import CREATORS
 from simulator.measures.escaping import ESCAPE
@@ -491,6 +492,7 @@ MEASURES: dict[str, Measure] = {
         *SLATES,
         *diet_measures("consumption"),
         *OVERLAP,
+        *ALONG_RING,
         *INTERESTS,
         *ATTITUDES,
         *UTILITY,

@@ -32,7 +32,8 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
         f"{replicates_in_words(scenario)}. Each replicate has its own users, items and chance, and is played once "
         f"under each of the {count(arms, 'arm')}: the same users, the same draws, another recommender.",
         f"Interests at the start: {_part(users.interests)}",
-        f"Choice: {_part(users.choice)} At most {count(users.takes, 'item')} a round, never the same item twice.",
+        f"Choice: {_part(users.choice)} At most {count(users.takes, 'item')} a round"
+        + (", never the same item twice." if users.repeats is None else "."),
         f"Change: {_part(users.drift)}",
         f"Discovery: every round each user meets {_met(discovery)}. Beside a slate she still notices {discovery.share:.0%} of "
         "them.",
@@ -60,10 +61,12 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
     ]
     if varying:
         sentences.append(f"Users differ from the default in {', '.join(varying)}.")
-    sentences += [
-        f"Cohort “{cohort.name}”, {cohort.share:.3g} of the users: {_part(cohort.part, only_changed=True)}"
-        for cohort in users.cohorts if cohort.kind != "parametric"
-    ]
+    for cohort in users.cohorts:
+        own = [] if cohort.kind == "parametric" else [_part(cohort.part, only_changed=True)]
+        named = (("Interests", cohort.interests), ("Choice", cohort.choice), ("Change", cohort.drift))
+        own += [f"{name}: {_part(part)}" for name, part in named if part is not None]
+        if own:
+            sentences.append(f"Cohort “{cohort.name}”, {cohort.share:.3g} of the users: {' '.join(own)}")
     if scenario.creators is not None:
         sentences.append(_supply(scenario.creators, items.creators))
     if users.feedback:

@@ -359,7 +359,7 @@ def test_a_sweep_in_memory_tells_of_cells_that_failed():
         ({**WORLD, "policies": [Popularity, {"kind": "a:B"}]}, {}, "pass allow_code=True"),
         ({**WORLD, "users": {"count": {1, 2}}}, {}, "users.count: a set has no place in a scenario"),
         ("title: [", {}, "there is no such file"),
-        ("title: [\n", {}, "scenario:2:1: expected the node content"),
+        ("title: [\n", {}, "scenario:1:8: the '[' opened here is never closed"),
         (Path("nowhere.yaml"), {}, "nowhere.yaml: there is no such file"),
     ],
 )

@@ -39,8 +39,8 @@ def event_effects(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
     return Drawing(
         "events",
         "What the events did",
-        f"{listing([f'{arm} minus {pairs[arm]}' for arm in courses])}: the same policy, users and draws, so all that differs is "
-        "what the event did. Bands are simultaneous 95 % bands over replicates; the shade marks the rounds of an event. An "
+        f"{listing([f'{arm} minus {pairs[arm]}' for arm in courses])}: the same policy, users and draws, so all that differs "
+        "is what the event did. Bands are simultaneous 95 % bands over replicates; the shade marks the rounds of an event. An "
         "effect counts as gone when it stays within a tenth of its largest size. "
         f"{' '.join(told)}",
         f"Line charts of differences between arms with and without an event. {' '.join(told)}",

@@ -29,10 +29,10 @@ class FitKeys(Section):
     min_rating: NonNegative = 0.0
     """Ratings of the real log below this do not count as takes, in stars."""
 
-    simulations: Annotated[int, Interval(ge=4, le=MOST)] = 480
+    simulations: Annotated[int, Interval(ge=4, le=MOST)] = 600
     """Worlds that are simulated in the search."""
 
-    population: Annotated[int, Interval(ge=4, le=MOST)] = 160
+    population: Annotated[int, Interval(ge=4, le=MOST)] = 120
     """Worlds of the first generation, drawn from the ranges; the nearer half goes on, joined by as many new ones."""
 
     draws: Annotated[int, Interval(ge=2, le=MOST)] = 100

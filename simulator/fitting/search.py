@@ -53,12 +53,14 @@ class Search:
         order = finite[np.argsort(self.distances[finite], kind="stable")]
         return order[: max(len(self.distances) // 2, 1)]
 
-    def adjusted(self) -> Adjusted:
-        """Return the kept points as they would be had their simulations met the target."""
+    def adjusted(self, weighted: bool = True) -> Adjusted:
+        """Return the kept points as they would be had their simulations met the target.
+
+        What is only to be proposed needs no weights, and rests on more points without them.
+        """
         kept = self.kept()
-        return adjusted(
-            self.points[kept], self.weights[kept], self.distances[kept], self.summaries[kept], self.target
-        )  # fmt: skip
+        weights = self.weights[kept] if weighted else np.ones(len(kept))
+        return adjusted(self.points[kept], weights, self.distances[kept], self.summaries[kept], self.target)
 
     def proposals(self) -> Proposals:
         """Return what the next points are drawn from."""
@@ -67,7 +69,7 @@ class Search:
             return Proposals(rng, ())
         kept = self.kept()
         parts = [Mixture.around(self.points[kept], self.weights[kept], 2.0)]
-        there = self.adjusted()
+        there = self.adjusted(weighted=False)
         if there.summaries.any():
             parts.append(Mixture.around(there.points, there.weights, silverman(there.weights, self.dimensions)))
         return Proposals(rng, tuple(parts))

@@ -57,7 +57,7 @@ def toward(interests: Tensor, target: Tensor, step: Tensor, moved: Tensor, space
     there = interests + step[:, None] * (target - interests)
     if space == "sphere":
         there = unit(there)
-    return torch.where(moved[:, None], there, interests)
+    return torch.where((moved & (step > 0))[:, None], there, interests)     # a length scaled again may differ in its last bit
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -40,6 +41,7 @@ class Walk(Policy):
         own = _stochastic(history_matrix(users, log).astype(np.float64))
         return torch.from_numpy(self._ends(own)).float()
 
+    @abstractmethod
     def _ends(self, own: sp.csr_array) -> np.ndarray:
         raise NotImplementedError
 

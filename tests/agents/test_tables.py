@@ -88,6 +88,8 @@ def test_every_entry_plays(key: str, kind: str, space: str):
     if BELIEF.get(key) == kind:
         users |= BELIEF
     items = {"count": 19, "topics": 6, "space": space}
+    if kind == "alike":
+        items |= {"topics": 2}                                  # as many as it has shares
     if space == "values":
         items |= {"topics": 19, "mixture": "one_hot"}           # each item has a worth of its own
         users |= {"drift": "item_feedback"} if users["interests"] == "uniform" else {}

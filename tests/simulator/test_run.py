@@ -178,14 +178,18 @@ def test_what_there_is_can_be_listed_and_shown():
 
 
 REAL = {"movielens", "family"}         # scenarios on real data
-NEEDS_LEAVE = {"own_user": (), "language_users": ("users.cohorts.asking.replay=true",)}     # of a server that is not there
-SYNTHETIC = {*NEEDS_LEAVE, "quickstart", "seven_arms", "cohorts", "ecommerce", "music"}
+NEEDS_LEAVE = {"own_user": (), "language_users": ("users.cohorts.asking.replay=true",)}     # of a server
+OTHER_KEYS = {**NEEDS_LEAVE, "beliefs": ("items.topics=150",), "escape": ("events=[]",)}      # for a small world to fit
+SYNTHETIC = {
+    *OTHER_KEYS, "quickstart", "seven_arms", "ab_test", "attrition", "cohorts", "creators", "ecommerce", "friends", "music", "news",
+    "short_video", "voices",
+}
 
 
 @pytest.mark.parametrize("name", sorted(SYNTHETIC | REAL))
 def test_every_shipped_scenario_plays_in_small(name: str, tmp_path: Path):
     small = ("rounds=2", "replicates=1", "users.count=60", "items.count=150", "measures.names=[utility.per_user]")
-    options = [part for change in (*small, *NEEDS_LEAVE.get(name, ())) for part in ("--set", change)]
+    options = [part for change in (*small, *OTHER_KEYS.get(name, ())) for part in ("--set", change)]
     options += ["--allow-code"] if name in NEEDS_LEAVE else []
     options += ["--data", "movielens-small"] if name in REAL else []
     result = command("run", ROOT / "scenarios" / f"{name}.yaml", "--out", tmp_path / "out", "--workers", 1, "-q", *options)

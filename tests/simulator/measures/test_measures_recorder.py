@@ -226,7 +226,7 @@ def twin(
 TESTED_ELSEWHERE = {
     name for name in DEFAULT
     if name.split(".")[0] in {"creators", "escape", "feedback", "language", "network", "users"}
-    or name.split(".")[1] in {"topic_share", "repeat_rate"}
+    or name.split(".")[1] in {"own_side", "topic_share", "repeat_rate"}
 }
 """Measures of parts that a plain world does not have; their own tests stand beside those of the parts."""
 

@@ -181,8 +181,8 @@ REAL = {"movielens", "family"}         # scenarios on real data
 NEEDS_LEAVE = {"own_user": (), "language_users": ("users.cohorts.asking.replay=true",)}     # of a server
 OTHER_KEYS = {**NEEDS_LEAVE, "beliefs": ("items.topics=150",), "escape": ("events=[]",)}      # for a small world to fit
 SYNTHETIC = {
-    *OTHER_KEYS, "quickstart", "seven_arms", "ab_test", "attrition", "cohorts", "creators", "ecommerce", "friends", "music", "news",
-    "short_video", "voices",
+    *OTHER_KEYS, "quickstart", "seven_arms", "ab_test", "attrition", "cohorts", "creators", "ecommerce", "friends", "music",
+    "news", "short_video", "voices",
 }
 
 

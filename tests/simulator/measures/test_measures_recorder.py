@@ -17,6 +17,8 @@ import scipy.stats
 import torch
 
 from simulator.measures import DEFAULT, MEASURES, Recorder, select
+from simulator.measures.along_ring import ALONG_RING
+from simulator.measures.attitudes import ATTITUDES
 from simulator.measures.catalogue import gini
 from simulator.measures.lists import vendi
 from simulator.measures.state import bimodality, esteban_ray
@@ -227,7 +229,7 @@ TESTED_ELSEWHERE = {
     name for name in DEFAULT
     if name.split(".")[0] in {"creators", "escape", "feedback", "language", "network", "users"}
     or name.split(".")[1] in {"own_side", "topic_share", "repeat_rate"}
-}
+} | {measure.name for measure in [*ATTITUDES, *ALONG_RING]}
 """Measures of parts that a plain world does not have; their own tests stand beside those of the parts."""
 
 

@@ -76,7 +76,7 @@ def _conclude(fit: Fit, page: Path, interrupted: bool) -> int:
 def _play(fit: Fit, quiet: bool) -> bool:
     keys = fit.fitting.keys
     steps = {f"generation {number}": worlds for number, worlds in enumerate(keys.generations, 1)}
-    steps |= {"finalists": (FINALISTS + 1) * RETRIALS} | dict.fromkeys(WORLDS, keys.replicates)
+    steps |= {"finalists": FINALISTS * RETRIALS} | dict.fromkeys(WORLDS, keys.replicates)
     last = fit.fitting.scenario.rounds
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("worlds"), TimeRemainingColumn())
     with Progress(*columns, console=_err, disable=quiet) as bar:
@@ -107,7 +107,7 @@ def _show_plan(asked: Fitting, data: Dataset, resources: Resources) -> None:
     with _err.status("Playing a few rounds to see how long they take …"):
         world = asked.world(asked.values(np.full(len(asked.axes), 0.5)), 0)
         seconds = unit_seconds(world, None, world.policies[0])
-    worlds = keys.simulations + (FINALISTS + 1) * RETRIALS + len(WORLDS) * keys.replicates
+    worlds = keys.simulations + FINALISTS * RETRIALS + len(WORLDS) * keys.replicates
     processes = resources.workers or os.cpu_count() or 1
     minutes = worlds * seconds / processes / 60
     _out.print(f"{count(worlds, 'world')}, with {count(processes, 'worker')}: about {minutes:.1f} min.", markup=False)

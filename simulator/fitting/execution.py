@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
 
 from simulator.datasets import Dataset
 from simulator.faults import ScenarioError
@@ -21,14 +20,14 @@ from simulator.fitting.halves import half_distances, limit
 from simulator.fitting.keys import MOST
 from simulator.fitting.loading import DRAWING, REAL, SIMULATED, Fitting
 from simulator.fitting.log import Log, log_of
-from simulator.fitting.regression import resampled
 from simulator.fitting.search import Search
 from simulator.fitting.simulating import Told, Worlds, facts_of_some
 from simulator.runner import Resources
 from simulator.scenario import Scenario
 
-FINALISTS, RETRIALS = 5, 3
-"""So many of the nearest worlds, and the posterior mean, are played again so many times: the nearest of many is partly luck."""
+NEAREST, FINALISTS, RETRIALS = 3, 5, 4
+"""So many of the nearest worlds, and, to make up the finalists, the posterior's best draw and its mean, are played again so
+many times: the nearest of many is partly luck."""
 
 REFUSALS = 200
 """Points that no world can be made of, for each that one can, after which the ranges are called hopeless."""
@@ -67,16 +66,19 @@ class Fit:
     posterior: pd.DataFrame | None = None
     fitted: dict[str, float] | None = None
     tests: dict[str, list[Told]] = field(default_factory=dict)          # by FITTED, POSTERIOR, BEFORE
-    regressed: int = 0                                                  # summaries that the regression went by
-    unlikely: int = 0                                                   # adjusted draws that no world can be made of
+    unlikely: int = 0                                                   # draws of the posterior that no world can be made of
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        fitting, keys = self.fitting, self.fitting.keys
+        fitting = self.fitting
         self.log = log_of(self.data)
         self.target = self._real(fitting.fitted_to, 0)
         self.unseen = self._real(fitting.held_out, 1)
-        self.search = Search(summarised(self.target), len(fitting.axes), keys.population, fitting.seed)
+
+    @property
+    def searched(self) -> bool:
+        """Has the emulator learnt anything yet?"""
+        return hasattr(self, "search") and self.search.draws is not None
 
     def check(self) -> None:
         """Refuse a folder that holds other things, or another fit."""
@@ -108,17 +110,18 @@ class Fit:
     def play(self, progress: Progress) -> bool:
         """Play what is left; return whether it was interrupted. Raises `CannotFit` where no simulation can be compared."""
         self._measure_halves()
-        for generation, count in enumerate(self.fitting.keys.generations, 1):
+        fitting = self.fitting
+        self.search = Search(summarised(self.target), len(fitting.axes), fitting.seed)
+        for generation, count in enumerate(fitting.keys.generations, 1):
             if self._generation(generation, count, progress):
                 return True
-        kept = self.search.kept()
-        if len(kept) < 2:
+        if self.search.draws is None:
             raise CannotFit(
-                f"of {len(self.told)} simulated worlds, {len(kept)} had users who took {self.fitting.keys.depth} items: give "
-                "people more rounds, more takes or more activity, or lower `fit.depth`"
+                f"of {len(self.told)} simulated worlds, {len(self.search.told())} could be compared: give people more rounds, "
+                f"more takes or more activity, so that they take {3 * fitting.keys.depth} items, or lower `fit.depth`"
             )
-        self._learn()
-        return self._choose(kept, progress) or self._test(progress)
+        self._learn(self.search.draws)
+        return self._choose(progress) or self._test(progress)
 
     def _measure_halves(self) -> None:
         """Take up the yardstick, from the folder if it is there."""
@@ -129,11 +132,11 @@ class Fit:
             self.halves = half_distances(self.log, keys.depth, keys.halves, self.fitting.seed)
 
     def _generation(self, generation: int, count: int, progress: Progress) -> bool:
-        proposals, first, refused = self.search.proposals(), len(self.values), 0
+        draw, first, refused = self.search.proposals(), len(self.values), 0
         points: list[np.ndarray] = []
         scenarios: list[Scenario] = []
         while len(points) < count:
-            point = proposals.draw(len(self.fitting.axes))
+            point = draw()
             values = self.fitting.values(point)
             try:
                 scenarios.append(self.fitting.world(values, 1 + first + len(points)))
@@ -151,10 +154,8 @@ class Fit:
             return True
         told = [worlds.told(scenario) for scenario in scenarios]
         self.told += told
-        apart = np.array([np.inf if each is None else self.total(each) for each in told])
-        nothing = np.full(len(self.search.target), np.nan)
-        summaries = np.array([nothing if each is None or each["distances"] is None else each["summaries"] for each in told])
-        self.search.tell(proposals, np.array(points), apart, summaries)
+        nothing = np.full(len(self.search.seen), np.nan)
+        self.search.tell(np.array(points), np.array([_summaries(each, nothing) for each in told]))
         return False
 
     def _worlds(self, folder: str, tell: Callable[[dict[str, np.ndarray] | None], Told]) -> Worlds:
@@ -180,19 +181,16 @@ class Fit:
             return np.inf
         return float(np.mean([told["distances"][name] / limit(self.halves[name].to_numpy()) for name in FACTS]))
 
-    def _learn(self) -> None:
-        """Adjust the nearer half of the population to the target, and draw from it what makes a world."""
-        fitting, there = self.fitting, self.search.adjusted()
-        self.regressed = int(there.summaries.sum())
-        points, weights = expit(there.points), there.weights
+    def _learn(self, points: np.ndarray) -> None:
+        """Take from the posterior's draws what makes a world."""
         possible = np.array([self._makes_a_world(point) for point in points])
         if not possible.any():
             raise CannotFit("no draw of the posterior makes a world: widen the ranges, or simulate more")
         self.unlikely = int((~possible).sum())
-        self.points, self.weights = points[possible], weights[possible] / weights[possible].sum()
-        rng = np.random.default_rng((fitting.seed, DRAWING))
-        chosen = resampled(self.weights, fitting.keys.draws, rng)
-        self.posterior = pd.DataFrame([fitting.values(self.points[place]) for place in chosen])
+        self.points, draws = points[possible], self.fitting.keys.draws
+        rng = np.random.default_rng((self.fitting.seed, DRAWING))
+        chosen = rng.choice(len(self.points), draws, replace=draws > len(self.points))
+        self.posterior = pd.DataFrame([self.fitting.values(self.points[place]) for place in chosen])
 
     def _makes_a_world(self, point: np.ndarray) -> bool:
         try:
@@ -201,13 +199,12 @@ class Fit:
             return False
         return True
 
-    def _choose(self, kept: np.ndarray, progress: Progress) -> bool:
+    def _choose(self, progress: Progress) -> bool:
         """Play the finalists again; the nearest, on average, has the fitted values. Return whether it was interrupted."""
         fitting = self.fitting
-        finalists = [self.values[number] for number in self.search.numbers[kept][:FINALISTS]]
-        mean = expit(self.weights @ logit(self.points))
-        if self._makes_a_world(mean):
-            finalists.append(fitting.values(mean))
+        totals = np.array([np.inf if each is None else self.total(each) for each in self.told])
+        finalists = [self.values[number] for number in np.argsort(totals, kind="stable")[:NEAREST]]
+        finalists += [fitting.values(point) for point in (self.search.best, self.points.mean(0)) if self._makes_a_world(point)]
         first = fitting.keys.simulations + 1
         scenarios = [fitting.world(values, first + retrial) for values in finalists for retrial in range(RETRIALS)]
         worlds = self._worlds("search", self._of_search)
@@ -239,6 +236,10 @@ class Fit:
         if facts is None:
             return {"distances": None}
         return {"distances": distances(facts, self.unseen), "facts": {name: read_at(name, facts[name]) for name in FACTS}}
+
+
+def _summaries(told: Told | None, nothing: np.ndarray) -> np.ndarray:
+    return nothing if told is None or told["distances"] is None else np.array(told["summaries"])
 
 
 def read_at(name: str, values: np.ndarray) -> list[float]:

@@ -29,11 +29,12 @@ class FitKeys(Section):
     min_rating: NonNegative = 0.0
     """Ratings of the real log below this do not count as takes, in stars."""
 
-    simulations: Annotated[int, Interval(ge=4, le=MOST)] = 600
+    simulations: Annotated[int, Interval(ge=4, le=MOST)] = 400
     """Worlds that are simulated in the search."""
 
-    population: Annotated[int, Interval(ge=4, le=MOST)] = 120
-    """Worlds of the first generation, drawn from the ranges; the nearer half goes on, joined by as many new ones."""
+    population: Annotated[int, Interval(ge=4, le=MOST)] = 160
+    """Worlds of the first generation, drawn from the ranges; those after it have half as many, drawn from the posterior as it
+    is known by then."""
 
     draws: Annotated[int, Interval(ge=2, le=MOST)] = 100
     """Draws from the posterior that are written down."""

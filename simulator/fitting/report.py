@@ -177,24 +177,24 @@ def _limits(fitted: Fitted) -> list[str]:
 def _made(fitted: Fitted) -> list[tuple[str, str]]:
     manifest, keys = fitted.manifest, fitted.manifest["fit"]
     data = manifest["data"]
+    stars = f" of {keys['min_rating']:g} stars or more" if keys["min_rating"] else ""
     failed = f", {manifest['failed']} of them failed" if manifest["failed"] else ""
-    unlikely = f"; {manifest['unlikely']} adjusted draws made no world and were left out" if manifest["unlikely"] else ""
-    how = (
-        f"adjusted by local-linear regression (Beaumont et al. 2002) on {manifest['regressed']} of {2 * len(FACTS)} summaries; "
-        "what no simulation came up to is left out" if manifest["regressed"]
-        else "as they are: too few for a regression (a larger `fit.population` has more)"
+    unlikely = f"; {manifest['unlikely']} of its draws made no world and were left out" if manifest["unlikely"] else ""
+    emulator = manifest["emulator"] or {"used": 0, "quadratic": True, "discrepancy": 0.0}
+    wide = (
+        "; even the best parameters miss by more than chance, so each summary may be off by "
+        f"{number(emulator['discrepancy'], 1)} times the chance of a simulation more (Kennedy & O'Hagan 2001)" if emulator["discrepancy"] else ""
     )
     return [
-        ("Data", f"{data['name']}: {data['users']:,} users, {data['items']:,} items, {data['interactions']:,} interactions"
-                 f"{', ratings of ' + format(keys['min_rating'], 'g') + ' or more' if keys['min_rating'] else ''}. "
-                 f"{data['citation']} {data['licence']}"),
-        ("Search", f"Adaptive population Monte Carlo ABC (Lenormand et al. 2013): {manifest['simulated']} of "
-                   f"{count(keys['simulations'], 'simulation')}{failed}, a population of {keys['population']}, seed "
-                   f"{manifest['seed']}. Distance: mean over facts, each in units of the limit up to which it is met"),
-        ("Posterior", f"The {manifest['kept']} nearest of the population, {how}, and resampled to {keys['draws']} "
-                      f"draws{unlikely}"),
-        ("Fitted values", "Of the five nearest simulations and the mean of the posterior, what is nearest on average to the "
-                          "users fitted to, in three more worlds"),
+        ("Data", f"{data['name']}: {data['users']:,} users, {data['items']:,} items, {data['interactions']:,} "
+                 f"takes{stars}. {data['citation']} {data['licence']}"),
+        ("Search", f"{manifest['simulated']} of {count(keys['simulations'], 'simulation')}{failed}, {keys['population']} of them "
+                   f"drawn from the ranges, the others from the posterior as it was known by then, seed {manifest['seed']}"),
+        ("Posterior", f"Synthetic likelihood (Wood 2010) of two summaries of each fact, whose means are "
+                      f"{'quadratic' if emulator['quadratic'] else 'linear'} functions of the parameters, learnt from "
+                      f"the {emulator['used']} most plausible simulations{wide}{unlikely}"),
+        ("Fitted values", "Of the three nearest simulations, the posterior's best draw and its mean, what is nearest to the "
+                          "users fitted to, on average in four more worlds. Distance: mean over facts, in units of the limits"),
         ("Yardstick", f"{keys['halves']} random cuts of the real users in two halves, without replacement. A fact is met if "
                       f"the median distance over {keys['replicates']} fresh replicates is at most the {100 * WITHIN:g} % "
                       "quantile of the distances between halves"),

@@ -39,16 +39,14 @@ def write_fit(fit: Fit) -> None:
 
 
 def _simulations(fit: Fit) -> list[dict[str, Any]]:
-    """A row for each world of the search: its values, its distances, and whether the posterior rests on it."""
-    search = fit.search
-    kept = search.kept() if len(search.numbers) else np.empty(0, np.int64)
-    weights = dict(zip(search.numbers[kept].tolist(), search.weights[kept].tolist(), strict=True))
+    """A row for each world of the search: its values, its distances, and whether the emulator rests on it."""
+    used = set(fit.search.used.tolist()) if fit.searched else set()
     rows = []
     for number, told in enumerate(fit.told):
         apart = (told or {}).get("distances") or {}
         rows.append({
             "simulation": number + 1, **fit.values[number], **{f"distance of {name}": apart.get(name) for name in FACTS},
-            "distance": None if told is None else fit.total(told), "kept": number in weights, "weight": weights.get(number),
+            "distance": None if told is None else fit.total(told), "used": number in used,
         })  # fmt: skip
     return rows
 
@@ -83,8 +81,8 @@ def _manifest(fit: Fit) -> dict[str, Any]:
                  for axis in fitting.axes if axis.range is not None],
         "before": {axis.keys[0]: value_of(scenario.model_dump(mode="json"), axis.keys[0]) for axis in fitting.axes},
         "fitted": fit.fitted, "simulated": len(fit.told), "failed": sum(each is None for each in fit.told),
-        "kept": len(fit.search.kept()) if fit.told else 0, "unlikely": fit.unlikely,
-        "regressed": fit.regressed,
+        "unlikely": fit.unlikely,
+        "emulator": _emulator(fit),
         "users": {"fitted_to": len(fitting.fitted_to), "held_out": len(fitting.held_out), "all": data.n_users},
         "world": {"users": scenario.users.count, "items": scenario.items.count, "topics": scenario.items.topics,
                   "rounds": scenario.rounds + scenario.warmup},
@@ -92,6 +90,14 @@ def _manifest(fit: Fit) -> dict[str, Any]:
                  "items": data.n_items, "interactions": len(data.users)},
         "versions": versions(), "seconds": round((datetime.now(UTC) - fit.started).total_seconds(), 1),
     }  # fmt: skip
+
+
+def _emulator(fit: Fit) -> dict[str, Any] | None:
+    if not fit.searched or fit.search.likelihood is None:
+        return None
+    likelihood = fit.search.likelihood
+    quadratic, discrepancy = likelihood.emulator.quadratic, likelihood.discrepancy**0.5
+    return {"used": len(fit.search.used), "quadratic": quadratic, "discrepancy": discrepancy}
 
 
 def value_of(content: dict[str, Any], key: str) -> Any:

@@ -2,163 +2,167 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import expit, logit
 
-from simulator.fitting.regression import adjusted, resampled
-from simulator.fitting.search import Mixture, Search
+from simulator.fitting.emulator import Emulator, Likelihood, posterior, terms
+from simulator.fitting.search import FOCUS, Search
 
-SD, SEEN = 0.05, np.array([0.3, 0.6])
-"""x ~ Normal(θ, SD²) in two dimensions, seen at SEEN: with the even prior the posterior is Normal(SEEN, SD²), its cut-off ends
-beyond reach."""
+SD, SEEN = 0.06, np.array([0.4, 0.6, 0.24])
+"""s = (θ₁, θ₂, θ₁ θ₂) + Normal(0, SD²), of two parameters in [0, 1]."""
+
+
+def mean(points: np.ndarray) -> np.ndarray:
+    return np.column_stack([points, points.prod(1)])
 
 
 def simulate(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return points + SD * rng.standard_normal(points.shape)
+    return mean(points) + SD * rng.standard_normal((len(points), 3))
 
 
-def run(population: int, generations: int, seed: int) -> tuple[Search, np.ndarray, list[float]]:
-    """A search, what was simulated in the order of its numbers, and the largest distance kept after each generation."""
-    search, rng, simulated, widths = Search(SEEN, 2, population, seed), np.random.default_rng(seed), [], []
+def run(first: int, later: int, generations: int, seed: int, seen: np.ndarray = SEEN) -> Search:
+    search, rng = Search(seen, 2, seed), np.random.default_rng(seed)
     for generation in range(generations):
-        proposals = search.proposals()
-        points = np.array([proposals.draw(2) for _ in range(population if generation == 0 else population // 2)])
-        x = simulate(points, rng)
-        simulated.append(x)
-        search.tell(proposals, points, np.abs(x - SEEN).max(1), x)
-        widths.append(search.distances[search.kept()].max())
-    return search, np.vstack(simulated), widths
+        draw = search.proposals()
+        points = np.array([draw() for _ in range(later if generation else first)])
+        search.tell(points, simulate(points, rng))
+    return search
 
 
-def moments(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean = weights @ points / weights.sum()
-    return mean, np.sqrt(weights @ (points - mean) ** 2 / weights.sum())
+def exact(seen: np.ndarray, cells: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the posterior of both parameters, by a fine grid."""
+    ends = (np.arange(cells) + 0.5) / cells
+    grid = np.stack(np.meshgrid(ends, ends), -1).reshape(-1, 2)
+    weights = np.exp(-((seen - mean(grid)) ** 2).sum(1) / 2 / SD**2)
+    centre = weights @ grid / weights.sum()
+    return centre, np.sqrt(weights @ (grid - centre) ** 2 / weights.sum())
 
 
-def test_generations_come_nearer_and_the_weights_keep_the_prior():
-    """The kept points, weighted, are the ABC posterior at their tolerance: Normal(SEEN, SD²) over a box of that width."""
-    search, _, widths = run(3000, 8, seed=3)
-    assert all(later < before for before, later in pairwise(widths))
-    kept = search.kept()
-    mean, sd = moments(expit(search.points[kept]), search.weights[kept])
-    exact = np.sqrt(SD**2 + widths[-1] ** 2 / 3)        # |x − SEEN| ≤ h with even x: variance h² / 3 more
-    weights = search.weights[kept]
-    effective = weights.sum() ** 2 / (weights**2).sum()
-    assert effective > 200
-    assert mean == pytest.approx(SEEN, abs=4 * exact / np.sqrt(effective))      # four standard errors
-    assert sd == pytest.approx([exact, exact], rel=4 / np.sqrt(2 * effective))
+def test_the_terms_of_a_quadratic_by_hand():
+    assert terms(np.array([[1.0, 0.75]]), quadratic=True).tolist() == [[1, 1, 0.5, 1, 0.5, 0.25]]
+    assert terms(np.array([[0.0, 0.5]]), quadratic=False).tolist() == [[1, -1, 0]]
+
+
+def test_the_emulator_is_the_least_squares_of_the_library_and_knows_its_error():
+    rng = np.random.default_rng(0)
+    points = rng.random((400, 2))
+    emulator = Emulator.learnt(points, simulate(points, rng))
+    assert emulator.quadratic
+    assert emulator.mean(points) == pytest.approx(mean(points), abs=0.04)
+    assert np.diag(emulator.covariance) == pytest.approx(SD**2, rel=0.15)
+    few = Emulator.learnt(points[:8], simulate(points[:8], rng))
+    assert not few.quadratic
+
+
+def test_the_likelihood_is_that_of_the_library():
+    """Of what a new simulation gives: the residuals' covariance, and what is not known of the mean, x (XᵀX)⁻¹ xᵀ of it."""
+    rng = np.random.default_rng(1)
+    design = rng.random((40, 2))
+    emulator = Emulator.learnt(design, rng.random((40, 3)))
+    points = rng.random((5, 2))
+    x = terms(np.vstack([design, points]), True)
+    covariance = emulator.covariance + 0.5 * np.diag(np.diag(emulator.covariance))
+    hat = x @ np.linalg.inv(x[:40].T @ x[:40]) @ x.T
+    expected = [
+        -2 * stats.multivariate_normal(mean, covariance * (1 + hat[40 + place, 40 + place])).logpdf(SEEN)
+        for place, mean in enumerate(emulator.mean(points))
+    ]
+    found = Likelihood(emulator, SEEN, 0.5).deviance(points)
+    assert found - found[0] == pytest.approx(np.array(expected) - expected[0], rel=1e-4, abs=1e-3)
+
+
+def test_the_posterior_is_the_exact_one():
+    search = run(150, 75, 4, seed=3)
+    assert search.likelihood is not None
+    assert search.draws is not None
+    centre, spread = exact(SEEN)
+    assert search.draws.mean(0) == pytest.approx(centre, abs=0.02)
+    assert search.draws.std(0) == pytest.approx(spread, rel=0.2)
+    assert search.best == pytest.approx(centre, abs=0.05)
 
 
 def test_what_tells_nothing_leaves_the_prior():
-    """Distances by chance: the weighted points stay even over the cube, though they were not proposed so."""
-    search, rng = Search(np.zeros(1), 2, 3000, 1), np.random.default_rng(1)
-    for generation in range(4):
-        proposals = search.proposals()
-        points = np.array([proposals.draw(2) for _ in range(3000 if generation == 0 else 1500)])
-        search.tell(proposals, points, rng.random(len(points)), rng.standard_normal((len(points), 1)))
-    kept = search.kept()
-    points, weights = expit(search.points[kept]), search.weights[kept]
-    for values in points.T:
-        edges = np.linspace(0, 1, 6)
-        assert np.histogram(values, edges, weights=weights / weights.sum())[0] == pytest.approx(0.2, abs=0.04)
-    assert np.quantile(weights, 0.95) > 2 * np.quantile(weights, 0.05)
+    """Summaries by chance: the draws stay even over the cube, its ends among them."""
+    search, rng = Search(np.zeros(2), 2, 1), np.random.default_rng(1)
+    points = rng.random((400, 2))
+    search.tell(points, rng.standard_normal((400, 2)))
+    assert search.draws is not None
+    for values in search.draws.T:
+        assert stats.kstest(values, "uniform").pvalue > 1e-3
 
 
-def test_the_adjusted_posterior_is_the_exact_one():
-    search, _, widths = run(2000, 3, seed=5)
-    assert widths[-1] > 2.5 * SD                        # rejection alone would be much too wide
-    points, weights, used = search.adjusted()
-    assert used.all()
-    mean, sd = moments(expit(points), weights)
-    assert mean == pytest.approx(SEEN, abs=0.015)       # logits bend the line a little
-    assert sd == pytest.approx([SD, SD], rel=0.12)
+def test_one_parameter_that_only_the_square_knows_has_two_modes():
+    """s = (2 θ − 1)²: as likely on either side."""
+    rng = np.random.default_rng(2)
+    points = rng.random((200, 1))
+    summaries = (2 * points - 1) ** 2 + 0.02 * rng.standard_normal((200, 1))
+    draws, _ = posterior(Emulator.learnt(points, summaries), np.array([0.25]), 1, rng)
+    assert np.minimum(abs(draws - 0.25), abs(draws - 0.75)).max() < 0.06
+    assert 0.35 < (draws < 0.5).mean() < 0.65
+
+
+def test_what_the_model_cannot_meet_widens_the_posterior():
+    """The third summary is out of reach: the draws are farther apart than if it were met, and more than the naive ones."""
+    beyond = np.array([0.4, 0.6, 1.5])
+    near, far = run(150, 75, 3, seed=5), run(150, 75, 3, seed=5, seen=beyond)
+    assert near.likelihood is not None
+    assert far.likelihood is not None
+    assert near.likelihood.discrepancy < 1 < 50 < far.likelihood.discrepancy
+    assert near.draws is not None
+    assert far.draws is not None
+    assert (far.draws.std(0) > near.draws.std(0)).any()
+    naive = Likelihood(far.likelihood.emulator, beyond, 0.0)
+    assert np.ptp(naive.chi_square(far.draws)) > 20         # which a likelihood that believes in the model would never accept
 
 
 def test_intervals_cover_what_is_true_as_often_as_they_say():
-    """Simulation-based calibration of the search (Talts et al. 2018): 90 % intervals of 60 fits, each of another truth."""
+    """Simulation-based calibration of the search (Talts et al. 2018): 80 % intervals of 60 fits, each of another truth."""
     inside = []
     for fit in range(60):
         rng = np.random.default_rng(fit)
-        truth = rng.uniform(0.1, 0.9, 2)
-        seen = simulate(truth, rng)
-        search = Search(seen, 2, 120, fit)
-        for generation in range(4):
-            proposals = search.proposals()
-            points = np.array([proposals.draw(2) for _ in range(120 if generation == 0 else 60)])
-            x = simulate(points, rng)
-            search.tell(proposals, points, np.abs(x - seen).max(1), x)
-        points, weights, _ = search.adjusted()
-        draws = expit(points)[resampled(weights, 400, rng)]
-        inside += list((np.quantile(draws, 0.05, 0) <= truth) & (truth <= np.quantile(draws, 0.95, 0)))
-    assert stats.binomtest(sum(inside), len(inside), 0.9).pvalue > 1e-3
-
-
-def test_too_few_points_are_not_adjusted():
-    rng = np.random.default_rng(0)
-    points, summaries = rng.standard_normal((10, 2)), rng.standard_normal((10, 12))
-    same, weights, used = adjusted(points, np.ones(10), np.arange(10.0), summaries, np.zeros(12))
-    assert not used.any()
-    assert same is points
-    assert weights.sum() == pytest.approx(1)
-    assert weights.argmax() == 0
-
-
-def test_what_no_simulation_comes_up_to_is_left_out_of_the_regression():
-    """A second summary that the model cannot meet: with it the line would be drawn to where nothing was ever seen."""
-    rng = np.random.default_rng(0)
-    points = rng.standard_normal((400, 1))
-    met = points + 0.1 * rng.standard_normal((400, 1))
-    missed = 0.3 * points + 5 + 0.1 * rng.standard_normal((400, 1))
-    target = np.array([0.0, 0.0])
-    found, weights, used = adjusted(points, np.ones(400), np.abs(met[:, 0]), np.hstack([met, missed]), target)
-    assert used.tolist() == [True, False]
-    assert weights @ found[:, 0] == pytest.approx(0, abs=0.03)
-    within = np.array([0.0, 5.0])
-    assert adjusted(points, np.ones(400), np.abs(met[:, 0]), np.hstack([met, missed]), within).summaries.all()
+        truth = rng.uniform(0.05, 0.95, 2)
+        seen = mean(truth[None])[0] + SD * rng.standard_normal(3)
+        draws = run(60, 30, 3, fit, seen).draws
+        assert draws is not None
+        inside += list((np.quantile(draws, 0.1, 0) <= truth) & (truth <= np.quantile(draws, 0.9, 0)))
+    assert stats.binomtest(sum(inside), len(inside), 0.8).pvalue > 1e-3
+    assert sum(inside) < len(inside)
 
 
 def test_asked_and_told_the_same_it_asks_the_same():
-    (one, first, _), (other, second, _) = (run(40, 4, seed=9) for _ in range(2))
-    assert np.array_equal(first, second)
+    one, other = run(40, 20, 4, seed=9), run(40, 20, 4, seed=9)
     assert np.array_equal(one.points, other.points)
-    assert not np.array_equal(first, run(40, 4, seed=10)[1])
+    assert np.array_equal(one.draws, other.draws)           # type: ignore[arg-type]
+    assert not np.array_equal(one.points, run(40, 20, 4, seed=10).points)
 
 
-def test_failures_are_never_kept():
-    search = Search(np.zeros(1), 1, 10, 0)
-    proposals = search.proposals()
-    points = np.array([proposals.draw(1) for _ in range(10)])
-    distances = np.where(np.arange(10) % 3 == 0, np.inf, points[:, 0])
-    search.tell(proposals, points, distances, points)
-    assert np.isfinite(search.distances[search.kept()]).all()
-    assert len(search.kept()) == 5
-    search.tell(search.proposals(), points[:2], np.array([np.inf, np.inf]), np.full((2, 1), np.nan))
-    assert np.isfinite(search.distances[search.kept()]).all()
+def test_later_generations_come_nearer():
+    search = run(60, 30, 4, seed=2)
+    off = np.abs(mean(search.points) - SEEN).max(1)
+    assert np.median(off[60:]) < np.median(off[:60]) / 2
 
 
-def test_the_density_of_a_mixture_is_scipys():
-    rng = np.random.default_rng(1)
-    centres, weights = rng.standard_normal((5, 3)), rng.dirichlet(np.ones(5))
-    root = rng.standard_normal((3, 3))
-    covariance = root @ root.T + np.eye(3)
-    points = rng.standard_normal((20, 3)) * 3
-    expected = sum(w * stats.multivariate_normal(c, covariance).pdf(points) for w, c in zip(weights, centres, strict=True))
-    assert Mixture(centres, weights, covariance).log_density(points) == pytest.approx(np.log(expected))
+def test_failures_teach_nothing_and_stop_nothing():
+    search, rng = Search(SEEN, 2, 0), np.random.default_rng(0)
+    points = rng.random((60, 2))
+    summaries = simulate(points, rng)
+    summaries[::3] = np.nan
+    search.tell(points, summaries)
+    assert search.told().tolist() == [number for number in range(60) if number % 3]
+    search.tell(points[:2], np.full((2, 3), np.nan))
+    assert np.isfinite(search.draws).all()                  # type: ignore[arg-type]
+    nothing = Search(SEEN, 2, 0)
+    nothing.tell(points, np.full((60, 3), np.nan))
+    assert nothing.draws is None
 
 
-def test_the_prior_of_logits_is_that_of_even_values():
-    from simulator.fitting.search import _log_prior
-
-    z = logit(np.array([[0.1, 0.5], [0.9, 0.2]]))
-    assert _log_prior(z) == pytest.approx(stats.logistic.logpdf(z).sum(1))
-
-
-def test_resampling_takes_each_as_often_as_its_weight_says():
-    weights = np.array([0.5, 0.25, 0.2, 0.05])
-    counts = np.bincount(resampled(weights, 200, np.random.default_rng(0)), minlength=4)
-    assert counts.sum() == 200
-    assert np.abs(counts - 200 * weights).max() <= 1
+def test_the_emulator_rests_on_what_is_plausible_and_not_on_what_was_lucky():
+    search = run(300, 100, 3, seed=4)
+    assert FOCUS * 6 <= len(search.used) < 450
+    off = np.abs(mean(search.points) - SEEN).max(1)
+    left_out = np.setdiff1d(np.arange(500), search.used)
+    assert np.median(off[search.used]) < np.quantile(off[left_out], 0.1)
+    plausible, outcomes = search.focus(), search.summaries
+    search.summaries = outcomes + np.random.default_rng(0).standard_normal(outcomes.shape)
+    assert np.array_equal(search.focus(), plausible)            # whatever came of them

@@ -12,7 +12,7 @@ from scipy import linalg
 PER_COEFFICIENT = 2
 """Simulations for each coefficient of the quadratic at least; with fewer it is linear."""
 
-DISCREPANCIES = (0.0, *(0.1 * 1.5**step for step in range(30)))
+DISCREPANCIES = (0.0, *(0.1 * 2.0**step for step in range(18)))
 """Squared discrepancies that are tried, from small to large."""
 
 CHAINS, STEPS, CANDIDATES = 300, 400, 20_000

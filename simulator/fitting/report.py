@@ -183,17 +183,18 @@ def _made(fitted: Fitted) -> list[tuple[str, str]]:
     emulator = manifest["emulator"] or {"used": 0, "quadratic": True, "discrepancy": 0.0}
     wide = (
         "; even the best parameters miss by more than chance, so each summary may be off by "
-        f"{number(emulator['discrepancy'], 1)} times the chance of a simulation more (Kennedy & O'Hagan 2001)" if emulator["discrepancy"] else ""
+        f"{number(emulator['discrepancy'], 1)} times the chance of a simulation more (Kennedy & O'Hagan 2001)"
+        if emulator["discrepancy"] else ""
     )
     return [
-        ("Data", f"{data['name']}: {data['users']:,} users, {data['items']:,} items, {data['interactions']:,} "
-                 f"takes{stars}. {data['citation']} {data['licence']}"),
-        ("Search", f"{manifest['simulated']} of {count(keys['simulations'], 'simulation')}{failed}, {keys['population']} of them "
-                   f"drawn from the ranges, the others from the posterior as it was known by then, seed {manifest['seed']}"),
+        ("Data", f"{data['name']}: {data['users']:,} users, {data['items']:,} items, {data['interactions']:,} takes"
+                 f"{stars}. {data['citation']} {data['licence']}"),
+        ("Search", f"{manifest['simulated']} of {count(keys['simulations'], 'simulation')}{failed}, {keys['population']} of "
+                   f"them drawn from the ranges, the others from the posterior as it was known then, seed {manifest['seed']}"),
         ("Posterior", f"Synthetic likelihood (Wood 2010) of two summaries of each fact, whose means are "
                       f"{'quadratic' if emulator['quadratic'] else 'linear'} functions of the parameters, learnt from "
                       f"the {emulator['used']} most plausible simulations{wide}{unlikely}"),
-        ("Fitted values", "Of the three nearest simulations, the posterior's best draw and its mean, what is nearest to the "
+        ("Fitted values", "Of the three nearest simulations, the posterior's peak and its mean, what is nearest to the "
                           "users fitted to, on average in four more worlds. Distance: mean over facts, in units of the limits"),
         ("Yardstick", f"{keys['halves']} random cuts of the real users in two halves, without replacement. A fact is met if "
                       f"the median distance over {keys['replicates']} fresh replicates is at most the {100 * WITHIN:g} % "

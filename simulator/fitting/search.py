@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import optimize
 
 from simulator.fitting.emulator import Emulator, Likelihood, posterior, terms
 
@@ -14,6 +15,9 @@ FOCUS = 4
 
 MARGIN = 30.0
 """It rests on all whose deviance is not more than this above the posterior's draws: what is around them shows how it bends."""
+
+EDGE = 1e-3
+"""Of the unit interval: nearer to the ends the most likely parameters are not looked for."""
 
 Draw = Callable[[], np.ndarray]
 """Gives points of the unit cube (p,), one after the other."""
@@ -79,7 +83,10 @@ class Search:
 
     @property
     def best(self) -> np.ndarray:
-        """The most likely of the posterior's draws (p,)."""
-        assert self.likelihood is not None
+        """The most likely parameters (p,)."""
+        likelihood = self.likelihood
+        assert likelihood is not None
         assert self.draws is not None
-        return self.draws[self.likelihood.deviance(self.draws).argmin()]
+        start = self.draws[likelihood.deviance(self.draws).argmin()]
+        bounds = [(EDGE, 1 - EDGE)] * self.dimensions
+        return optimize.minimize(lambda point: likelihood.deviance(point[None])[0], start, bounds=bounds).x

@@ -116,6 +116,7 @@ def test_what_the_model_cannot_meet_widens_the_posterior():
     assert np.ptp(naive.chi_square(far.draws)) > 20         # which a likelihood that believes in the model would never accept
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_is_true_as_often_as_they_say():
     """Simulation-based calibration of the search (Talts et al. 2018): 80 % intervals of 60 fits, each of another truth."""
     inside = []

@@ -190,7 +190,8 @@ def _made(fitted: Fitted) -> list[tuple[str, str]]:
         ("Data", f"{data['name']}: {data['users']:,} users, {data['items']:,} items, {data['interactions']:,} takes"
                  f"{stars}. {data['citation']} {data['licence']}"),
         ("Search", f"{manifest['simulated']} of {count(keys['simulations'], 'simulation')}{failed}, {keys['population']} of "
-                   f"them drawn from the ranges, the others from the posterior as it was known then, seed {manifest['seed']}"),
+                   "them drawn from the ranges, the others from the posterior as it was known then, seed "
+                   f"{manifest['seed']}"),
         ("Posterior", f"Synthetic likelihood (Wood 2010) of two summaries of each fact, whose means are "
                       f"{'quadratic' if emulator['quadratic'] else 'linear'} functions of the parameters, learnt from "
                       f"the {emulator['used']} most plausible simulations{wide}{unlikely}"),

@@ -429,6 +429,9 @@ FIRST_LOOK = 5
 class ReportKeys(Section):
     """What a run leaves behind to look at."""
 
+    about: Annotated[tuple[MeasureName, ...], Strict(False)] = ()
+    """The measures that the scenario's question is about: the answer tells of them first. `*` stands for anything."""
+
     focus: Annotated[tuple[MeasureName, ...], Strict(False)] = (
         "exposure.alpha",
         "exposure.gini",

@@ -104,7 +104,7 @@ def _undecided(evidence: Evidence, arm: str) -> bool:
 
 def _gains(evidence: Evidence) -> list[Finding]:
     effects = evidence.policy_effects(UTILITY)
-    return [Finding("What each gains", f"in utility per user: {_hedged(effects)}.")] if effects else []
+    return [Finding("What each gains", f"in utility per user: {with_doubt(effects)}.")] if effects else []
 
 
 def _staying(evidence: Evidence) -> list[Finding]:
@@ -116,20 +116,21 @@ def _staying(evidence: Evidence) -> list[Finding]:
     return [Finding(
         "Who stays",
         f"of the users of round 0, {without.mean:.0%} are still there at the end without a recommender ({baseline}); against "
-        f"this share, {_hedged(effects)}. All other measures of users are over those who are there: a difference in them is in "
-        "part one of who stayed.",
+        f"this share, {with_doubt(effects)}. All other measures of users are over those who are there: a difference in them is "
+        "in part one of who stayed.",
     )]
 
 
-def _hedged(effects: dict[str, Interval]) -> str:
+def with_doubt(effects: dict[str, Interval]) -> str:
     """Each arm with its effect, and a word where that may be none."""
     words = {
-        arm: f"{_interval(effect)}{'' if effect.excludes_zero else ', which includes zero'}" for arm, effect in effects.items()
+        arm: f"{_interval(effect)}{'' if effect.excludes_zero or effect.n < 2 else ', which includes zero'}"
+        for arm, effect in effects.items()
     }
-    return _one_by_one(effects, words)
+    return one_by_one(effects, words)
 
 
-def _one_by_one(effects: dict[str, Interval], words: dict[str, str]) -> str:
+def one_by_one(effects: dict[str, Interval], words: dict[str, str]) -> str:
     """Name arms from the highest effect to the lowest, the middle ones left to the table if they are many."""
     ranked = sorted(effects, key=lambda arm: -effects[arm].mean)
     named = [f"{arm} {words[arm]}" for arm in ranked]
@@ -172,7 +173,7 @@ def _single(evidence: Evidence) -> list[Finding]:
     for measure in (ALPHA, UTILITY):
         effects = evidence.policy_effects(measure)
         if effects:
-            told = _one_by_one(effects, {arm: signed(effect.mean) for arm, effect in effects.items()})
+            told = one_by_one(effects, {arm: signed(effect.mean) for arm, effect in effects.items()})
             findings.append(
                 Finding(
                     wording(measure).label,

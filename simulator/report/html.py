@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from simulator.report.answers import answer
+from simulator.report.asked import asked
 from simulator.report.attribution import attribution, wanting
 from simulator.report.evidence import BETA, VERDICT, Evidence
 from simulator.report.headline import headline
@@ -62,7 +63,7 @@ def page(
         run=run,
         manifest=run.manifest,
         evidence=evidence,
-        headline=headline(evidence),
+        headline=[*asked(evidence), *headline(evidence)],
         answer=answer(evidence),
         label=wording,
         verdict=[wording(measure) for measure in VERDICT],
@@ -82,12 +83,17 @@ def page(
         swatches={arm: swatch(arm_look) for arm, arm_look in look.items()},
         accuracies=accuracies(evidence),
         language=language_users(evidence),
-        focus_absent=[
-            m for m in (run.scenario.get("report") or {}).get("focus") or [] if not filter_names(evidence.measures, m)
-        ],
+        focus_absent=_absent(evidence, "focus"),
+        about_absent=_absent(evidence, "about"),
         glossary=[wording(measure) for measure in sorted(evidence.measures)],
         provenance=_provenance(evidence),
     )
+
+
+def _absent(evidence: Evidence, key: str) -> list[str]:
+    """The measures that the scenario's report asks for and the run does not have."""
+    asked_for = (evidence.run.scenario.get("report") or {}).get(key) or []
+    return [name for name in asked_for if not filter_names(evidence.measures, name)]
 
 
 def verdict_cells(evidence: Evidence) -> dict[str, list[Cell]]:

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from simulator.report.asked import asked
 from simulator.report.evidence import ALPHA, UTILITY, VERDICT, Evidence, weigh
 from simulator.report.headline import headline
 from simulator.report.load import Arm, Run
 from simulator.report.phase import phase_plot
 from simulator.report.style import house_style, looks
+from simulator.report.vocabulary import wording
 
 WHO, SURE, USE = "Which policy narrows people most?", "How sure is that?", "At what gain or cost in usefulness?"
 
@@ -116,3 +118,27 @@ def test_the_phase_plot_goes_from_the_first_round_to_the_last_and_gamma_is_the_p
     products = {f"{float(np.mean(np.multiply(*line.get_data()))):.3g}" for line in grey}
     assert written
     assert written <= products
+
+
+def about(names: list[str], values: dict[str, dict[str, list[float]]]) -> dict[str, str]:
+    evidence = world(values)
+    evidence.run.scenario["report"] = {"about": names}
+    return {finding.head: finding.text.replace("\u00a0", " ") for finding in asked(evidence)}
+
+
+def test_what_the_question_is_about_is_told_first_in_its_own_order():
+    mf = {ALPHA: [6.9, 8.1, 8.9, 8.1], UTILITY: [1.0, 1.2, 0.8, 1.0]}
+    said = about([UTILITY, "consumption.al*"], {"organic": ORGANIC, "mf": mf})
+    low, high = stats.ttest_1samp(np.subtract(mf[ALPHA], ORGANIC[ALPHA]), 0).confidence_interval(0.95)
+    assert list(said) == [f"{wording(name).axis}:" for name in (UTILITY, ALPHA)]
+    use, diets = said.values()
+    assert diets == f"10.0 at the end without a recommender (organic); against this, mf −2.00 [−{-low:.2f}, −{-high:.2f}]."
+    assert use.startswith("1.00 at the end without a recommender (organic); no policy is shown to change it: mf 0.00 [")
+    assert use.endswith("which includes zero.")
+
+
+def test_what_the_question_is_about_without_a_baseline_is_told_as_it_is():
+    (told,) = about([ALPHA, "creators.active"], {"mf": {ALPHA: [7.0, 8.0, 9.0]}, "ease": {ALPHA: [9.0, 10.0, 11.0]}}).values()
+    low, high = stats.t.interval(0.95, 2, 10.0, 1 / np.sqrt(3))
+    assert told == f"at the end ease 10.0 [{low:.2f}, {high:.1f}]; mf 8.00 [5.52, 10.5]."
+    assert about([], {"organic": ORGANIC, "mf": ORGANIC}) == {}

@@ -122,8 +122,8 @@ class FilterBubbleModel(mesa.Model):
         self.platform.record(self.round, slates, choice, reaction)
         self.drift(choice, draws)
         self.mingle(choice, active, draws)
+        self.respond(slates, choice, draws)                             # creators saw those who were there
         self.part(choice, active, draws)
-        self.respond(slates, choice, draws)
 
     def gather(self, draws: Draws) -> Tensor:
         """New users arrive, and some come back; return who is on the platform in this round (N,) bool."""
@@ -301,6 +301,7 @@ class FilterBubbleModel(mesa.Model):
             recorder.history(*before.history(self.users.ids))
         for happened in self.warmup_rounds:
             recorder.push(happened)
+        self.warmup_rounds = []                         # a checkpoint need not carry them
         return recorder
 
     def _past_signals(self) -> dict[str, Tensor]:

@@ -103,7 +103,9 @@ class Discovery:
         self, users: Users, items: Catalog, looks: Tensor, draws: Draws, active: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         finds = torch.arange(len(items)).expand(len(users), -1)
-        noticed = ~looks[:, None] | (draws("notice").uniform(users.ids[:, None], finds) < self.share)
+        noticed = ~looks[:, None].expand(finds.shape)
+        if looks.any():
+            noticed = noticed | (draws("notice").uniform(users.ids[:, None], finds) < self.share)
         if active is not None:
             noticed &= active[:, None]
         if items.available is not None:

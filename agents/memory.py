@@ -8,6 +8,9 @@ from torch import Tensor
 _PLACES = 32
 """Remembered items compared at once."""
 
+_CELLS_PER_QUESTION = 4
+"""A table of all users and items is made when it has at most so many cells for each pair of them that is asked about."""
+
 
 class Memory:
     """The items that each user has taken, in order: an append-only ragged array in a padded block.
@@ -40,28 +43,52 @@ class Memory:
 
     def contains(self, rows: Tensor, items: Tensor, since: int | None = None) -> Tensor:
         """Return a bool (b,): has user rows[j] taken items[j], ever or `since` some round?"""
-        found = torch.zeros(len(rows), dtype=torch.bool)
-        items, counts = items.to(torch.int32), self.counts[rows]
+        if not len(rows):
+            return torch.zeros(0, dtype=torch.bool)
+        width = 1 + max(int(self.items.max()), int(items.max()))
+        if width * len(self.counts) <= _CELLS_PER_QUESTION * len(rows):
+            return self._table(width, since)[rows, items]
+        items = items.to(torch.int32)
+        return self._ever(rows, items) if since is None else self._lately(rows, items, since)
+
+    def _table(self, width: int, since: int | None) -> Tensor:
+        """Return a bool (n_users, width): which items each user has taken, ever or `since` some round."""
+        real = torch.arange(self.items.shape[1]) < self.counts[:, None]
+        if since is not None:
+            assert self.rounds is not None
+            real &= self.rounds >= since
+        users, places = real.nonzero(as_tuple=True)
+        table = torch.zeros(len(self.counts), width, dtype=torch.bool)
+        table[users, self.items[users, places].long()] = True
+        return table
+
+    def _ever(self, rows: Tensor, items: Tensor) -> Tensor:
+        """`contains` over the whole memory, oldest first."""
+        found, counts = torch.zeros(len(rows), dtype=torch.bool), self.counts[rows]
         open_ = torch.arange(len(rows))                 # those whose memory reaches this far: few, far back
         for start in range(0, self.items.shape[1], _PLACES):
             open_ = open_[(counts[open_] > start) & ~found[open_]]
             if not len(open_):
                 break
-            if since is not None and self._all_before(since, start, counts[open_]):
-                continue
             remembered = self.items[rows[open_], start : start + _PLACES]
             real = torch.arange(start, start + remembered.shape[1]) < counts[open_, None]
-            if since is not None:
-                assert self.rounds is not None
-                real &= self.rounds[rows[open_], start : start + _PLACES] >= since
             found[open_] |= ((remembered == items[open_, None]) & real).any(1)
         return found
 
-    def _all_before(self, round: int, start: int, counts: Tensor) -> bool:
-        """Say whether everything in a full block of places, of rows that hold `counts` (b,), was taken before some round."""
+    def _lately(self, rows: Tensor, items: Tensor, since: int) -> Tensor:
+        """`contains` over what was taken `since` some round, newest first: what is older than that is not looked at."""
         assert self.rounds is not None
-        last = start + _PLACES - 1
-        return bool((counts > last).all()) and bool(self.rounds[:, last].max() < round)
+        found, counts = torch.zeros(len(rows), dtype=torch.bool), self.counts[rows]
+        open_ = torch.arange(len(rows))                 # those whose newest places so far are all of these rounds
+        for back in range(0, self.items.shape[1], _PLACES):
+            places = counts[open_, None] - 1 - torch.arange(back, back + _PLACES)
+            there, places = places >= 0, places.clamp(min=0)
+            fresh = there & (self.rounds[rows[open_, None], places] >= since)
+            found[open_] |= ((self.items[rows[open_, None], places] == items[open_, None]) & fresh).any(1)
+            open_ = open_[fresh[:, -1] & ~found[open_]]
+            if not len(open_):
+                break
+        return found
 
     def before(self, round: int) -> Tensor:
         """Return how many of the items of each user (n_users,), the first so many, were taken before some round."""

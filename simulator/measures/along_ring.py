@@ -29,6 +29,18 @@ def spread(taken: Tensor, items: int) -> Tensor:
     return total / (count * (count - 1)) / items
 
 
+def steps(taken: Tensor, newest: int, items: int) -> Tensor:
+    """Ring distance between each take among the last `newest` places of each list and the take before it, however far back.
+
+    `taken` (n, h) int64, oldest first, `items` in an empty place → (s,) int64; a first take makes no step.
+    """
+    there, places = taken < items, torch.arange(taken.shape[1])
+    last = torch.where(there, places, -1).cummax(1).values                      # of the takes up to a place
+    before = torch.cat([torch.full_like(last[:, :1], -1), last[:, :-1]], 1)     # of those before it
+    user, place = (there & (before >= 0) & (places >= taken.shape[1] - newest)).nonzero(as_tuple=True)
+    return ring_distance(taken[user, place], taken[user, before[user, place]], items)
+
+
 def _on_ring(function: Callable[[Observation], float | None]) -> Callable[[Observation], float | None]:
     return lambda o: function(o) if o.frame.world.ring and o.n_present else None
 
@@ -39,7 +51,19 @@ def _spread(o: Observation) -> float | None:
     return mean(values) if len(values) else None
 
 
+def _step(o: Observation) -> float | None:
+    values = steps(o.of_present(o.items.now(torch.arange(o.frame.n_users))).long(), o.round.items.shape[1], o.frame.n_items)
+    return mean(values) if len(values) else None
+
+
 ALONG_RING = [
+    Measure(
+        "consumption.ring_step", "Step along the ring", "steps", "0 … M/2", 0, None, -1,
+        "Mean distance on the ring between what a user took this round and what she took before it, the last that is still in "
+        "the window; in worlds with correlated worths alone.",
+        "Aridor, Gonçalves & Sikdar 2020",
+        _on_ring(_step),
+    ),
     Measure(
         "consumption.ring_spread", "Spread over the ring", "share of the ring", "0 … 1/2", 0, 0.5, -1,
         "Mean distance on the ring between two different items that a user took in the window, in lengths of the ring; in "

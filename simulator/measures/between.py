@@ -16,6 +16,7 @@ from torch import Tensor
 from simulator.measures.divergence import entropy
 
 ROWS_PER_BLOCK = 512        # rows of the (N, N) overlap that "all pairs" holds at a time
+SMALL = 1_000_000           # cells of a table of users by items, or by users, that costs less than sparse bookkeeping
 
 
 class Partition(NamedTuple):
@@ -58,14 +59,23 @@ def jaccard_of_pairs(items: Tensor, n_items: int, first: Tensor, second: Tensor)
     `items` (N, L) as in `item_sets`; `first`, `second` (P,) rows of it. Pairs in which both sets are empty are
     left out; None when all are. Chaney et al. (2018).
     """
-    sets = item_sets(items, n_items)
-    sizes = np.diff(sets.indptr)
     a, b = first.numpy(), second.numpy()
-    shared = np.asarray(sets[a].multiply(sets[b]).sum(axis=1)).ravel()
+    if len(items) * max(len(items), n_items) <= SMALL:
+        shared, sizes = _shared_in_small(items, n_items, first, second)
+    else:
+        sets = item_sets(items, n_items)
+        sizes = np.diff(sets.indptr)
+        shared = np.asarray(sets[a].multiply(sets[b]).sum(axis=1)).ravel()
     union = sizes[a] + sizes[b] - shared
     if not union.any():
         return None
     return float(np.mean(shared[union > 0] / union[union > 0]))
+
+
+def _shared_in_small(items: Tensor, n_items: int, first: Tensor, second: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return |A ∩ B| of pairs (P,) and |A| of all users (N,), by tables: whole numbers, so the same as by sparse sets."""
+    took = torch.zeros(len(items), n_items + 1).scatter_(1, items.long(), 1.0)[:, :-1]
+    return (took @ took.T)[first, second].long().numpy(), took.sum(1).long().numpy()
 
 
 def jaccard_of_all_pairs(items: Tensor, n_items: int) -> float | None:
@@ -89,3 +99,18 @@ def jaccard_of_all_pairs(items: Tensor, n_items: int) -> float | None:
         u, v, shared = u[once], v[once], shared[once]
         total += float((shared / (sizes[u] + sizes[v] - shared)).sum())
     return total / pairs
+
+
+def coincidence(items: Tensor, taken: Tensor, n_items: int) -> float | None:
+    """Chance that two different users who took something took the same thing at the same time. (N, m) × 2 → 0 … 1.
+
+    With several takes a round, in the same place of the order in which they took them: Σ_p Σ_i n_ip (n_ip − 1) / Σ_p n_p (n_p −
+    1) with n_ip users whose p-th take was item i. None where no two users took something. Its mean over rounds is the mean over
+    pairs of users of the share of rounds in which both took the same.
+    """
+    same = pairs = 0
+    for item, took in zip(items.T, taken.T, strict=True):
+        count = torch.bincount(item[took], minlength=n_items)
+        same += int((count * (count - 1)).sum())
+        pairs += int(count.sum()) * (int(count.sum()) - 1)
+    return same / pairs if pairs else None

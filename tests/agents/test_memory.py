@@ -59,3 +59,21 @@ def test_a_long_memory_forgets_nothing_old_or_new():
     for order in (torch.arange(len(users)), torch.randperm(len(users), generator=generator)):
         expected = torch.stack([torch.isin(torch.arange(300), taken) for taken in lists]).flatten()[order]
         assert torch.equal(memory.contains(users[order], items[order]), expected)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, N - 1), st.integers(0, M - 1)), max_size=60), max_size=6),
+    st.integers(-1, 7), st.integers(0, 400),
+)
+def test_a_dated_memory_knows_since_when(batches, since, asked):
+    """Whether much is asked at once, and a table made of everything, or little, and the newest looked at first."""
+    memory, last = Memory(N, dated=True), {}
+    for round, batch in enumerate(batches):
+        rows, taken = torch.tensor(batch, dtype=torch.int64).reshape(-1, 2).T
+        memory.append(rows, taken, round)
+        last |= dict.fromkeys(batch, round)
+    users, items = torch.randint(0, N, (asked,)), torch.randint(0, M, (asked,))
+    for some in (torch.arange(asked), torch.arange(min(asked, 3))):
+        expected = [last.get(pair, -9) >= since for pair in zip(users[some].tolist(), items[some].tolist(), strict=True)]
+        assert memory.contains(users[some], items[some], since).tolist() == expected

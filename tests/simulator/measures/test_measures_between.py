@@ -64,6 +64,32 @@ def test_jaccard_compares_sets_whatever_the_order_and_the_repeats() -> None:
     assert between.jaccard_of_pairs(items, 9, first, second) == pytest.approx((1 + 1 / 2) / 2)
 
 
+def test_small_populations_are_counted_in_tables_to_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = torch.from_numpy(np.random.default_rng(4).integers(0, 12, (31, 5)))
+    first, second = torch.triu_indices(31, 31, offset=1)
+    by_table = between.jaccard_of_pairs(items, 11, first, second)
+    monkeypatch.setattr(between, "SMALL", 0)
+    assert between.jaccard_of_pairs(items, 11, first, second) == by_table
+
+
+@settings(max_examples=60)
+@given(data=st.data(), n=st.integers(1, 9), m=st.integers(1, 5), places=st.integers(0, 3))
+def test_coincidence_equals_a_loop_over_pairs(data: st.DataObject, n: int, m: int, places: int) -> None:
+    flat = data.draw(st.lists(st.integers(0, m), min_size=n * places, max_size=n * places))  # m = took nothing
+    rows = torch.tensor(flat, dtype=torch.int64).reshape(n, places)
+    both = [(a, b) for one, other in itertools.permutations(rows.tolist(), 2) for a, b in zip(one, other, strict=True)
+            if a < m and b < m]
+    expected = float(np.mean([a == b for a, b in both])) if both else None
+    assert between.coincidence(rows.clamp(max=m - 1), rows < m, m) == (expected and pytest.approx(expected))
+
+
+def test_coincidence_by_hand() -> None:
+    """Three of four take item 2, so 3 of 6 pairs; the fourth's second take meets nobody's."""
+    items = torch.tensor([[2, 0], [2, 0], [2, 0], [1, 2]])
+    taken = torch.tensor([[True, False]] * 3 + [[True, True]])
+    assert between.coincidence(items, taken, 3) == 0.5
+
+
 def test_all_pairs_runs_over_more_than_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     items = torch.from_numpy(np.random.default_rng(3).integers(0, 12, (31, 5)))
     whole = between.jaccard_of_all_pairs(items, 11)

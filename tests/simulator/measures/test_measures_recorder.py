@@ -191,6 +191,11 @@ def twin(
     overlap = [len(a & b) / len(a | b) for a, b in itertools.combinations(sets, 2) if a | b]
     if overlap:
         values["consumption.mean_jaccard"] = np.mean(overlap)
+    newest = r.items.where(r.taken, -1).tolist()
+    couples = (pair for one, other in itertools.combinations(newest, 2) for pair in zip(one, other, strict=True))
+    alike = [a == b for a, b in couples if -1 not in (a, b)]
+    if alike:
+        values["consumption.coincidence"] = np.mean(alike)
     start = world.interests.double().numpy()
     unit = theta / np.linalg.norm(theta, axis=1, keepdims=True)
     gamma = math.exp(scipy.stats.entropy(theta.mean(0)))

@@ -14,10 +14,11 @@ from torch import Tensor
 from agents.labels import NO_LABELS, Labels
 from agents.modalities import Modalities
 from agents.ring import Ring, correlated
-from agents.space import Space, commonness, subjects, unit
+from agents.space import Space, affinity, commonness, lifted, lowered, nearness, subjects, unit
 
 Mixture = Literal["dirichlet", "equal", "one_hot"]
 Popularity = Literal["zipf", "lognormal"]
+Scatter = Literal["normal", "uniform"]
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Catalog:
     born: Tensor | None = None      # (M,) int64: round in which it is published, if it is; None: all there from the beginning
     published: Tensor | None = None # (M,) bool: by now; the rows of what is not are zeros
     available: Tensor | None = None # (M,) bool: published and not gone: can be found and shown. None: everything always is
+    fresh: Tensor | None = None     # (n,) int64: what was published in this round. None: all was there from the beginning
     ring: Ring | None = None        # where what near items are worth is alike
 
     def __len__(self) -> int:
@@ -46,6 +48,8 @@ class Catalog:
     @cached_property
     def appeal(self) -> Tensor:
         """What a taste is multiplied with to give affinity (M, d): the features, of length 1 if affinity is the cosine."""
+        if self.space == "plane":
+            return lowered(self.features)
         topical = unit(self.features) if self.cosine else self.features
         return topical if self.modalities is None else self._there(self.modalities.appeal(topical, self.features))
 
@@ -54,11 +58,19 @@ class Catalog:
 
         In a world of several blocks of features, `leanings` is what is the users' own in their taste of the others.
         """
+        if self.space == "plane":
+            return lifted(interests)
         topical = unit(interests) if self.cosine else interests
         if self.modalities is None:
             return topical
         assert leanings is not None             # a world with blocks gives its users tastes in them
         return self.modalities.taste(topical, interests, leanings)
+
+    def affinities(self, users: Tensor, items: Tensor, interests: Tensor, leanings: Tensor | None = None) -> Tensor:
+        """Return what items (b,) are to users (b,), rows of `interests` (n, d) and `leanings`, without their quality (b,)."""
+        if self.space == "plane":               # the product of the lifted would lose the digits of small distances
+            return nearness(interests[users], self.features[items])
+        return affinity(self.taste(interests, leanings)[users], self.appeal[items])
 
     def _there(self, rows: Tensor) -> Tensor:
         """Zeros (M, …) for what is not published."""
@@ -80,6 +92,7 @@ def draw_catalog(
     creators: int, rng: np.random.Generator, cosine: bool = False, mixed: Mixture = "dirichlet",
     correlation: float | None = None, topic_skew: float = 1.0, topics_per_item: float = 1.7,
     popularity: Popularity = "zipf", axis_variances: Sequence[float] | None = None,
+    scatter: Scatter = "normal", extent: float = 1.0,
 ) -> Catalog:
     """Items with random topics.
 
@@ -89,7 +102,8 @@ def draw_catalog(
     Sphere: v_i uniform on the unit sphere of R^(topics/2), which gives `topics` signed half-axes as topics; with
     `axis_variances`, more along one axis than along another: v_i ~ Normal(0, diag(axis_variances)), scaled to length 1.
     Equal: a topic or several, all of the same share, as films have genres; see `equal_shares`.
-    One-hot, in any space: item i is about topic i mod `topics` and nothing else.
+    Plane: points of R^(topics/2), as `scattered` has them.
+    One-hot, in any other space: item i is about topic i mod `topics` and nothing else.
     Quality ~ Normal(0, quality²), in units of utility; with a `correlation` ρ, that of items d steps apart on a ring has the
     correlation ρ^d. Salience of the item of rank r ∝ r^(−popularity_skew)
     (Zipf), ranks given at random: what is famous is not thereby better. Lognormal salience ∝ exp(popularity_skew · g), g ~
@@ -98,6 +112,8 @@ def draw_catalog(
     if mixed == "one_hot":
         axes = np.eye(topics) if space != "sphere" else np.vstack([np.eye(topics // 2), -np.eye(topics // 2)])
         features = axes[np.arange(count) % topics]
+    elif space == "plane":
+        features = scattered(count, topics // 2, scatter, extent, rng)
     elif mixed == "equal":
         features = equal_shares(count, commonness(topics, topic_skew), topics_per_item, rng)
     elif space != "sphere":
@@ -123,6 +139,13 @@ def draw_catalog(
         cosine=cosine,
         ring=None if correlation is None else Ring(count, correlation, quality**2),
     )
+
+
+def scattered(count: int, dimensions: int, scatter: Scatter, extent: float, rng: np.random.Generator) -> np.ndarray:
+    """Return independent points (count, dimensions): Normal(0, extent² · 1), or uniform on the cube of that half width."""
+    if scatter == "normal":
+        return extent * rng.standard_normal((count, dimensions))
+    return rng.uniform(-extent, extent, (count, dimensions))
 
 
 def equal_shares(count: int, weights: np.ndarray, mean: float, rng: np.random.Generator) -> np.ndarray:

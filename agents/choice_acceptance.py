@@ -35,7 +35,7 @@ class BoundedConfidence:
     sharpness: Annotated[float, Interval(ge=0, le=1e3)] = 20.0
     """How abruptly acceptance ends there; 0 = half of everything is taken, whatever its distance."""
 
-    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere")
+    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere", "plane")
 
     def examined(self, users: Users, items: Catalog, menu: Menu, choice: Choice, draws: Draws) -> Tensor:
         return read_so_far(self._accepted(users, items, menu, draws), menu, takes=choice.taken.shape[1])

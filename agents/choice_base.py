@@ -11,7 +11,6 @@ from torch import Tensor
 
 from agents.catalog import Catalog
 from agents.chance import Draws
-from agents.space import affinity
 from agents.users import Users
 
 NEVER = -torch.inf                  # the value of what is not considered: below any threshold
@@ -68,14 +67,14 @@ class Examining(Protocol):
 
 
 def true_utility(users: Users, items: Catalog, menu: Menu, considered: Tensor) -> Tensor:
-    """Return u_ui = affinity + quality_i (n, c) where `considered`, −∞ elsewhere; affinity is θ_u·z_i, or their cosine.
+    """Return u_ui = affinity + quality_i (n, c) where `considered`, −∞ elsewhere; affinity is θ_u·z_i, a cosine or −‖θ_u − z_i‖².
 
     Only what is considered is computed: most of a wide menu is not.
     """
     rows, places = considered.nonzero(as_tuple=True)
     ids = menu.items[rows, places]
     utility = torch.full(menu.items.shape, NEVER)
-    utility[rows, places] = affinity(items.taste(users.interests, users.leanings)[rows], items.appeal[ids]) + items.quality[ids]
+    utility[rows, places] = items.affinities(rows, ids, users.interests, users.leanings) + items.quality[ids]
     return utility
 
 

@@ -11,11 +11,11 @@ _LEAST = 0.05
 
 
 def topic_names(catalog: Catalog) -> tuple[str, ...]:
-    """The data's genres; numbers in a synthetic world; signed axes on the sphere."""
+    """The data's genres; numbers in a synthetic world; signed axes on the sphere and the plane."""
     if catalog.topic_names is not None:
         return tuple(catalog.topic_names)
     count = catalog.topics.shape[1]
-    if catalog.space == "sphere":
+    if catalog.space in ("sphere", "plane"):
         return tuple(f"{sign}{axis + 1}" for sign in "+−" for axis in range(count // 2))
     return tuple(f"topic {topic + 1}" for topic in range(count))
 

@@ -27,7 +27,7 @@ class NoDrift:
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys): the recommender changes consumption, not taste.
     """
 
-    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere", "values")
+    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere", "values", "plane")
 
     def start(self, interests: Tensor) -> Tensor:
         return no_trace(interests)

@@ -30,7 +30,7 @@ class Assimilation:
     rate: UnitInterval = 0.03
     """η: share of the distance covered in one round."""
 
-    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere")
+    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere", "plane")
 
     def start(self, interests: Tensor) -> Tensor:
         return no_trace(interests)

@@ -75,7 +75,7 @@ class MemoryMean:
     forgets: Literal["random", "oldest"] = "random"
     """Which item makes room for a new one when the memory is full."""
 
-    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere", "values")
+    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere", "values", "plane")
 
     def start(self, interests: Tensor) -> Tensor:
         return torch.full((len(interests), self.size), -1)      # item ids, oldest first; −1 = an empty place, all of them last

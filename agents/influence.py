@@ -67,7 +67,7 @@ class NoInfluence:
     Source: none: a network that only spreads items, or is only looked at.
     """
 
-    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere", "values")
+    spaces: ClassVar[tuple[Space, ...]] = ("simplex", "sphere", "values", "plane")
 
     def start(self, interests: Tensor) -> Trace:
         return ()

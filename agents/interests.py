@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, NamedTuple, Protocol
 import numpy as np
 from annotated_types import Interval, MinLen
 
+from agents.catalog import Scatter, scattered
 from agents.ring import correlated
 from agents.space import Space, commonness
 
@@ -206,9 +207,34 @@ class Data:
 INTERESTS: dict[str, type[Interests]] = {
     "dirichlet": Dirichlet,
     "communities": Communities,
+@dataclass(frozen=True)
+class Points:
+    """Interests are points: the item that is best for a user is the one that stands where she stands.
+
+    p_u ~ Normal(0, extent² · 1) in R^(topics/2), or uniform on the cube of that half width; items are scattered as
+    `items.scatter` and `items.extent` say. A user's group is the half-axis that she is nearest to.
+
+    Source: Fleder & Hosanagar 2009 (Management Science), consumers and products on a plane, normal; Geschke, Lorenz & Holtz
+    2019 (British Journal of Social Psychology), attitudes on a square, uniform.
+    """
+
+    scatter: Scatter = "normal"
+    """How users are scattered around the origin."""
+
+    extent: Positive = 1.0
+    """Normal: standard deviation along each axis; uniform: half of the width of the square."""
+
+    spaces: ClassVar[tuple[Space, ...]] = ("plane",)
+
+    def draw(self, count: int, topics: int, seen: np.ndarray | None, rng: np.random.Generator) -> Drawn:
+        points = scattered(count, topics // 2, self.scatter, self.extent, rng)
+        return Drawn(points, _main_topic(np.hstack([points, -points])))
+
+
     "sphere": Sphere,
     "uniform": Uniform,
     "correlated": Correlated,
     "alike": Alike,
     "data": Data,
 }
+    "points": Points,

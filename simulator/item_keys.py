@@ -83,8 +83,9 @@ def _different(blocks: tuple[FeatureKeys, ...]) -> tuple[FeatureKeys, ...]:
 
 def feature_conflicts(features: tuple[FeatureKeys, ...], space: Space, has_data: bool) -> Iterator[InitErrorDetails]:
     """Blocks that are right by themselves and wrong in this world."""
-    if features and space == "values":
-        yield problem("needs `items.space: simplex or sphere`: values are worths, not directions", ("items", "features"))
+    if features and space in ("values", "plane"):
+        what = "values are worths" if space == "values" else "points have a place"
+        yield problem(f"needs `items.space: simplex or sphere`: {what}, not directions", ("items", "features"))
     for place, block in enumerate(features):
         if block.source == "titles" and not has_data:
             message = "generated items have no titles: add `data:`, or write `source: drawn`"

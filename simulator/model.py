@@ -18,7 +18,7 @@ from agents.creator import Audience, CreatorCohort
 from agents.discovery import ItemSampler
 from agents.feedback import Reaction, joined, signals
 from agents.repeats import Repeats
-from agents.space import affinity, mixture
+from agents.space import mixture
 from agents.ties import Ties
 from policies.log import FeedbackLog
 from policies.ranking import top_k
@@ -309,8 +309,7 @@ class FilterBubbleModel(mesa.Model):
         if not self.scenario.users.feedback:
             return {}
         users, items, catalog = self.past.users, self.past.items, self.catalog
-        taste = catalog.taste(self.users.interests, self.users.leanings)
-        worth = affinity(taste[users], catalog.appeal[items]) + catalog.quality[items]
+        worth = catalog.affinities(users, items, self.users.interests, self.users.leanings) + catalog.quality[items]
         return signals(self.scenario.users.feedback, users, items, worth, self.draws.at(self.round))
 
     def _best_unseen(self, users: Tensor, k: int) -> Tensor:

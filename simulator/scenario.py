@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails
 
-from agents.catalog import Mixture, Popularity
+from agents.catalog import Mixture, Popularity, Scatter
 from agents.choice import CHOICES, ChoiceModel, Examining
 from agents.cohorts import COHORTS, KindOfUser, Parametric
 from agents.creator import CREATORS
@@ -290,7 +290,7 @@ class ItemKeys(Section):
     """Number of items. Default: 500; with data, all of them. With data, a count keeps the most popular."""
 
     topics: Annotated[int, Interval(ge=2, le=10_000)] = 20
-    """Number of topics; on the sphere twice its dimensions. With data, the data's genres are the topics."""
+    """Number of topics; on the sphere and the plane twice its dimensions. With data, the data's genres are the topics."""
 
     concentration: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.02
     """Dirichlet concentration per topic of an item; small = items of one topic, large = of all topics."""
@@ -309,7 +309,14 @@ class ItemKeys(Section):
 
     space: Space = "simplex"
     """simplex: items and interests are mixtures of topics; sphere: they are directions, and can repel; values: items are
-    mixtures, interests are what each topic is worth to the user, any number."""
+    mixtures, interests are what each topic is worth to the user, any number; plane: both are points, and an item is worth the
+    less to a user, the farther it is from her: minus the squared distance."""
+
+    scatter: Scatter = "normal"
+    """On the plane: how items are scattered around the origin, in topics / 2 dimensions, each point by itself."""
+
+    extent: Positive = 1.0
+    """On the plane: the standard deviation of items along each axis; uniform: half of the width of the square."""
 
     axis_variances: Annotated[tuple[Positive, ...], Strict(False)] | None = None
     """On the sphere: how much items differ along each of its topics / 2 axes, as variances before they are scaled to length 1.
@@ -579,8 +586,8 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         where = ("users", "interests") if "interests" in users.model_fields_set else ("data",)
         yield problem("with `data:`, interests are read off it: write `interests: data` under `users`", where)
 
-    if items.topic_skew < 1 and (items.space == "sphere" or items.mixture == "one_hot"):
-        message = "is of mixtures that are drawn: not on the sphere, nor with `mixture: one_hot`"
+    if items.topic_skew < 1 and (items.space in ("sphere", "plane") or items.mixture == "one_hot"):
+        message = "is of mixtures that are drawn: not on the sphere or the plane, nor with `mixture: one_hot`"
         yield problem(f"{message} (got {items.topic_skew:g})", ("items", "topic_skew"))
     if scenario.creators is not None:
         for key in ("topic_skew", "popularity"):
@@ -595,8 +602,15 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             yield problem(message, ("items", "axis_variances"))
     if items.space == "sphere" and items.mixture == "equal":
         yield problem("'equal' makes mixtures, and the sphere has directions", ("items", "mixture"))
-    if items.space == "sphere" and items.topics % 2:
-        yield problem(f"must be even on the sphere (got {items.topics})", ("items", "topics"))
+    if items.space == "plane" and items.mixture != "dirichlet":
+        yield problem(f"{items.mixture!r} makes mixtures, and the plane has points: leave it out", ("items", "mixture"))
+    if items.space == "plane" and items.affinity == "cosine":
+        yield problem("on the plane affinity is by distance: leave it out", ("items", "affinity"))
+    if items.space in ("sphere", "plane") and items.topics % 2:
+        yield problem(f"must be even on the {items.space} (got {items.topics})", ("items", "topics"))
+    for key in ("scatter", "extent"):
+        if items.space != "plane" and getattr(items, key) != ItemKeys.model_fields[key].default:
+            yield problem(f"is of points: needs `items.space: plane` (it is {items.space})", ("items", key))
     groups: list[tuple[UserKeys | CohortKeys, tuple[str | int, ...]]] = [(users, ("users",))]
     groups += [(cohort, ("users", "cohorts", place)) for place, cohort in enumerate(users.cohorts)]
     for keys, place_of in groups:

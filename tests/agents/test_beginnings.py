@@ -222,7 +222,7 @@ def test_interests_repeat_themselves_and_have_their_shapes(kind):
     seen = rng().gamma(0.3, 5.0, (23, 6)) if kind == "data" else None
     keys = {"shares": (0.3, 0.2, 0.2, 0.1, 0.1, 0.1)} if kind == "alike" else {}
     first, again, other = (INTERESTS[kind](**keys).draw(23, 6, seen, rng(seed)) for seed in (1, 1, 2))
-    assert first.interests.shape == (23, 3 if INTERESTS[kind].spaces == ("sphere",) else 6)
+    assert first.interests.shape == (23, 3 if INTERESTS[kind].spaces in (("sphere",), ("plane",)) else 6)
     assert first.group.shape == (23,)
     assert first.group.dtype == np.int64
     np.testing.assert_array_equal(first.interests, again.interests)

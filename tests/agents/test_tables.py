@@ -72,7 +72,7 @@ def entries() -> list:
     return found
 
 
-INTERESTS_OF = {"simplex": "dirichlet", "sphere": "sphere", "values": "uniform"}
+INTERESTS_OF = {"simplex": "dirichlet", "sphere": "sphere", "values": "uniform", "plane": "points"}
 
 BELIEF = {"interests": "correlated", "choice": "certainty_equivalent", "drift": "belief"}
 """What goes together: who does not know her interests."""
@@ -90,6 +90,8 @@ def test_every_entry_plays(key: str, kind: str, space: str):
     items = {"count": 19, "topics": 6, "space": space}
     if kind == "alike":
         items |= {"topics": 2}                                  # as many as it has shares
+    if space == "plane":                                        # nothing is better than 0 there
+        users["choice"] = {"kind": "logit", "outside_utility": -99}
     if space == "values":
         items |= {"topics": 19, "mixture": "one_hot"}           # each item has a worth of its own
         users |= {"drift": "item_feedback"} if users["interests"] == "uniform" else {}
@@ -111,7 +113,7 @@ def test_every_entry_plays(key: str, kind: str, space: str):
         assert (model.takes > 0).any()
         assert (moved.max() > 1e-4) == (kind_of(DRIFTS, scenario.users.drift) not in STAY)
         assert model.users.interests.isfinite().all()
-        if space != "values":
+        if space not in ("values", "plane"):
             size = model.users.interests.square() if space == "sphere" else model.users.interests
             assert torch.allclose(size.sum(1), torch.ones(len(model.users)), atol=1e-5)
         assert len(model.trajectory) == 6

@@ -57,7 +57,7 @@ def test_what_does_not_fit_is_refused_with_what_would(changes, message):
 
 def test_bounded_confidence_needs_a_space_with_distances():
     message = faults("users.choice=bounded_confidence")
-    assert "'bounded_confidence' needs `items.space: simplex or sphere` (it is values)" in message
+    assert "'bounded_confidence' needs `items.space: simplex or sphere or plane` (it is values)" in message
 
 
 def test_cohorts_may_differ_in_risk_aversion_but_stand_before_one_ring():

@@ -134,8 +134,8 @@ class Correlated:
 
     Item j stands in place j of the ring; d_jk is the number of steps between two. A user expects μ̄_u ~ Normal(0,
     prior_variance · 1), and what the items are worth to her is μ_u ~ Normal(μ̄_u, variance · ρ^d). The quality of the items
-    (`items.quality`), which is part of what they are worth to everybody, has the same correlation. Needs `items.mixture:
-    one_hot` and as many topics as items. A user's group is the item that is worth most to her.
+    (`items.quality`, or `common`), which is part of what they are worth to everybody, has the same correlation. Needs
+    `items.mixture: one_hot` and as many topics as items. A user's group is the item that is worth most to her.
 
     Source: Aridor, Gonçalves & Sikdar 2020 (RecSys), "Deconstructing the filter bubble": idiosyncratic values v_in. Their
     common values β v_n are the quality, of standard deviation β √variance.
@@ -149,6 +149,9 @@ class Correlated:
 
     prior_variance: Annotated[float, Interval(ge=0, le=1e6)] = 0.1
     """Variance of what users expect, over users and items."""
+
+    common: Annotated[float, Interval(ge=0, le=1e3)] | None = None
+    """β: the items' quality in standard deviations of what is a user's own, √variance. null: it is as `items.quality` says."""
 
     spaces: ClassVar[tuple[Space, ...]] = ("values",)
 

@@ -35,10 +35,16 @@ def belief_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             yield problem(message, where(place, "choice" if chooses else "drift"))
         if isinstance(cohort.interests, Correlated):
             shared = users.interests
-            if not isinstance(shared, Correlated) or shared.correlation != cohort.interests.correlation:
-                message = "all items stand on one ring: give `users.interests` the same kind and `correlation`"
+            if not isinstance(shared, Correlated) or (shared.correlation, shared.common) != (
+                cohort.interests.correlation, cohort.interests.common
+            ):
+                message = "all items stand on one ring: give `users.interests` the same kind, `correlation` and `common`"
                 yield problem(message, where(place, "interests"))
 
+    common = getattr(users.interests, "common", None)
+    if common is not None and items.quality != type(items).model_fields["quality"].default:
+        message = f"`users.interests.common` says how much it counts ({common:g}): leave out one of the two"
+        yield problem(message, ("items", "quality"))
     if any(isinstance(cohort.interests, Correlated) for cohort in cohorts):
         if items.mixture != "one_hot":
             message = "with `interests: correlated`, each item has a place of its own: write `mixture: one_hot`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from agents.catalog import Catalog, draw_catalog
 from agents.discovery import Discovery
-from agents.interests import Drawn, Interests
+from agents.interests import Correlated, Drawn, Interests
 from agents.network import Network
 from agents.users import Users, divide, trait
 from policies.log import Interactions
@@ -160,7 +161,7 @@ def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
     if data is None:
         assert keys.count is not None
         return draw_catalog(
-            keys.count, keys.topics, keys.concentration, keys.space, keys.quality,
+            keys.count, keys.topics, keys.concentration, keys.space, _quality(scenario),
             keys.popularity_skew, keys.creators, rng, cosine=keys.affinity == "cosine", mixed=keys.mixture,
             correlation=getattr(scenario.users.interests, "correlation", None), topic_skew=keys.topic_skew,
             topics_per_item=keys.topics_per_item, popularity=keys.popularity, axis_variances=keys.axis_variances,
@@ -179,6 +180,14 @@ def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
         topic_names=data.topic_names,
         cosine=keys.affinity == "cosine",
     )
+
+
+def _quality(scenario: Scenario) -> float:
+    """Return the standard deviation of the items' quality, in units of utility."""
+    interests = scenario.users.interests
+    if isinstance(interests, Correlated) and interests.common is not None:
+        return interests.common * math.sqrt(interests.variance)
+    return scenario.items.quality
 
 
 def _dimmed(salience: torch.Tensor, minority: torch.Tensor, prominence: float) -> torch.Tensor:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import qmc
 
-Design = Literal["grid", "cases", "latin_hypercube", "sobol", "morris", "saltelli"]
+Design = Literal["grid", "fraction", "cases", "latin_hypercube", "sobol", "morris", "saltelli"]
 SAMPLED = ("latin_hypercube", "sobol", "morris", "saltelli")
 SENSITIVITY = ("morris", "saltelli")
 """Designs whose points belong together in blocks of one point for each axis and one or two more: see `block_size`."""
@@ -39,6 +41,18 @@ class Range:
         else:
             number = self.low + share * (end - self.low)
         return min(max(math.floor(number) if self.integer else number, self.low), self.high)  # rounding may step over
+
+
+def fraction(sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield a fraction of a grid as places on its axes: those of all axes but the last, each with each, and the last in turn.
+
+    The place on the last axis is the sum of the others modulo its size: a Latin square (Fisher 1926, "The arrangement of field
+    experiments"). Where another axis has as many values as the last, each value of either meets each of any third axis equally
+    often, so that a mean along a third axis differs from that over the grid by interactions of these two alone.
+    """
+    *others, last = sizes
+    for places in product(*map(range, others)):
+        yield *places, sum(places) % last
 
 
 class NeedsSALib(ImportError):

@@ -83,7 +83,7 @@ class SweepKeys(Section):
     """What varies, and how its values are combined."""
 
     design: Design | None = None
-    """grid: each value with each; cases: those listed; latin_hypercube, sobol: `samples` points; morris, saltelli: the points
+    """grid: each value with each; fraction: each of all axes but the last with each, the last one's values in turn; cases: those listed; latin_hypercube, sobol: `samples` points; morris, saltelli: the points
     of Morris screening and of Sobol' indices, for `filterbubble sensitivity`. Default: grid, or cases."""
 
     axes: dict[str, Any] | None = None
@@ -112,6 +112,8 @@ class SweepKeys(Section):
             faults.append(problem(f"lists cases only if there are `axes`: leave it out (got {self.chosen!r})", ("design",)))
         elif self.cases is None and self.chosen == "cases":
             faults.append(problem("'cases' needs a list of `cases`, each a mapping of keys to values", ("design",)))
+        elif self.chosen == "fraction" and len(self.axes or {}) < 2:
+            faults.append(problem("'fraction' leaves out combinations of the last axis with others: needs two axes", ("design",)))
         for key in ("axes", "cases"):
             if getattr(self, key) is not None and not getattr(self, key):
                 faults.append(problem("must have at least one entry", (key,)))

@@ -18,7 +18,7 @@ from simulator.scenario import _defaults
 from simulator.sweeping.axes import Dimension, Level, content, read_axes, read_cases
 from simulator.sweeping.cells import Cell, Combination, make_cells
 from simulator.sweeping.conditions import meet
-from simulator.sweeping.designs import SAMPLED, SENSITIVITY, NeedsSALib, points
+from simulator.sweeping.designs import SAMPLED, SENSITIVITY, NeedsSALib, fraction, points
 from simulator.sweeping.keys import MOST_CELLS, FileKeys, SweepKeys
 from simulator.sweeping.labels import NotAKey, steps
 from simulator.sweeping.source import checked, fault_at, part, without
@@ -193,6 +193,9 @@ def _combinations(
         rows = [_at(dimensions, sample.shares[point]) for point in first]
     elif keys.chosen == "cases":
         rows = list(zip(*levels, strict=True))
+    elif keys.chosen == "fraction" and prod(map(len, levels[:-1])) <= MOST_CELLS:
+        places = fraction([len(axis) for axis in levels])
+        rows = [tuple(axis[place] for axis, place in zip(levels, each, strict=True)) for each in places]
     elif (size := prod(map(len, levels))) > MOST_CELLS:
         faults.append(fault_at(document, ("sweep", "axes"), f"make {size:,} cells; a sweep has at most {MOST_CELLS:,}"))
         return []

@@ -28,6 +28,7 @@ NAMED = 6  # policies, cells or flips that a sentence names one by one
 REPORT_PARTS = (Path(simulator.report.__file__).parent,)
 DESIGNS = {
     "grid": "a grid: every combination of the values",
+    "fraction": "a fraction of a grid: every combination of the values of all axes but the last, and the last one's in turn",
     "cases": "a list of cases",
     "latin_hypercube": "a Latin hypercube (McKay, Beckman & Conover 1979)",
     "sobol": "scrambled Sobol' points (Sobol' 1967; Matoušek 1998)",

@@ -299,3 +299,15 @@ def test_one_cell_of_the_paper():
         assert abs(mean[regime][2] - expected[regime][2]) < 3 * 2**0.5 * error[2], regime
     assert mean["none"][0] < mean["quality"][0] < mean["utility"][0], "recommendation widens what each user takes"
     assert mean["none"][2] < mean["utility"][2] < mean["quality"][2], "and makes users alike"
+
+
+@pytest.mark.parametrize(("common", "variance"), [(2.0, 0.25), (0.0, 4.0)])
+def test_what_is_common_to_all_is_so_many_standard_deviations_of_what_is_their_own(common, variance):
+    said = aridor(0.5, common, variance, 1.0, 4, 30, 1)
+    plain = said.model_dump(mode="json")
+    plain["users"]["interests"]["common"], plain["items"]["quality"] = common, 0.05
+    worlds = [FilterBubbleModel(scenario, scenario.policies[0]) for scenario in (said, Scenario.model_validate(plain))]
+    assert torch.equal(*(world.catalog.quality for world in worlds))
+    assert worlds[1].catalog.ring.quality_variance == pytest.approx(common**2 * variance)
+    for world in worlds:
+        world.close()

@@ -49,6 +49,8 @@ def test_the_world_of_the_paper_can_be_said():
     (["items.mixture=dirichlet"], "each item has a place of its own: write `mixture: one_hot`"),
     (["items.topics=20"], "must be the number of items, 40 (got 20)"),
     (["items.affinity=cosine"], "must be dot"),
+    (["users.interests.common=2", "items.quality=1"], "`users.interests.common` says how much it counts (2)"),
+    (["users.interests.common=-1"], "must be at least 0"),
     (["items.space=simplex"], "'certainty_equivalent' needs `items.space: values` (it is simplex)"),
 ])
 def test_what_does_not_fit_is_refused_with_what_would(changes, message):

@@ -20,7 +20,7 @@ from simulator.faults import ScenarioError
 from simulator.scenario import load_scenario
 from simulator.sweeping import Sweep, load_sweep
 from simulator.sweeping.constraints import ConstraintError, parse_constraint
-from simulator.sweeping.designs import Range, pick, points
+from simulator.sweeping.designs import Range, fraction, pick, points
 from simulator.sweeping.labels import label
 
 WORLD = """\
@@ -215,6 +215,25 @@ def test_a_base_is_seen_from_the_sweep_file_and_may_have_a_sweep_of_its_own(tmp_
 
 def test_options_can_change_the_sweep(load: Callable[..., Sweep]) -> None:
     assert len(load(GRID, "sweep.axes[users.drift.rate]=[0.3]", "sweep.where=mf.factors < 20").cells) == 2
+
+
+def test_a_fraction_takes_the_last_axis_in_turn(load: Callable[..., Sweep]) -> None:
+    axes = "    users.drift.rate: [0.1, 0.2]\n    discovery.share: [0.3, 0.4, 0.5]\n    policies.mf.factors: [7, 8, 9]"
+    sweep = load(beside(axes, "  design: fraction"))
+    assert [tuple(cell.values.values()) for cell in sweep.cells] == [
+        (0.1, 0.3, 7), (0.1, 0.4, 8), (0.1, 0.5, 9), (0.2, 0.3, 8), (0.2, 0.4, 9), (0.2, 0.5, 7),
+    ]  # fmt: skip
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.integers(1, 5))
+def test_a_fraction_is_balanced(others: list[int], last: int) -> None:
+    """With an axis of as many values as the last, each value of either meets each of any third axis equally often."""
+    made = np.array(list(fraction([*others, last, last])))
+    assert len(made) == np.prod(others) * last
+    for axis, size in enumerate(others):
+        for end in (-2, -1):
+            _, counts = np.unique(made[:, [axis, end]], axis=0, return_counts=True)
+            assert counts.tolist() == [np.prod(others) // size] * size * last
 
 
 # ---- designs that sample
@@ -506,6 +525,7 @@ WRONG = [
         "sweep.yaml:2:17: sweep.design: ",
         "leave it out (got 'grid')",
     ),
+    (beside(RATE, "  design: fraction"), "sweep.yaml:5:11: sweep.design: ", "needs two axes"),
     (beside(RATE, "  design: sobol"), "sweep.yaml:5:11: sweep.design: ", "'sobol' needs `samples`"),
     (
         beside(RATE, "  samples: 8"),

@@ -207,9 +207,6 @@ class Data:
         return Drawn(interests, _main_topic(interests))
 
 
-INTERESTS: dict[str, type[Interests]] = {
-    "dirichlet": Dirichlet,
-    "communities": Communities,
 @dataclass(frozen=True)
 class Points:
     """Interests are points: the item that is best for a user is the one that stands where she stands.
@@ -234,10 +231,13 @@ class Points:
         return Drawn(points, _main_topic(np.hstack([points, -points])))
 
 
+INTERESTS: dict[str, type[Interests]] = {
+    "dirichlet": Dirichlet,
+    "communities": Communities,
     "sphere": Sphere,
     "uniform": Uniform,
     "correlated": Correlated,
     "alike": Alike,
+    "points": Points,
     "data": Data,
 }
-    "points": Points,

@@ -138,11 +138,14 @@ class Cap(Event):
     """
 
     share: Annotated[float, Interval(gt=0, lt=1)] = 0.05
-    """Share of the catalogue, its most taken items as the log says now, that is kept off all slates."""
+    """Share of the items that there are, the most taken as the log says now, that is kept off all slates."""
 
     def bias(self, platform: Platform) -> Tensor:
         counts = torch.bincount(platform.log.interactions().items, minlength=platform.log.n_items)
-        capped = counts.argsort(descending=True, stable=True)[: max(1, int(self.share * len(counts)))]
+        if platform.items.available is not None:        # what is gone counts for nothing: its place is for what is there
+            counts = counts.masked_fill(~platform.items.available, -1)
+        there = int((counts >= 0).sum())
+        capped = counts.argsort(descending=True, stable=True)[: max(1, int(self.share * there))]
         bias = torch.zeros(len(counts))
         bias[capped] = -torch.inf
         return bias

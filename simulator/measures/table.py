@@ -320,13 +320,13 @@ OVERLAP = [
         mean_jaccard,
     ),
     Measure(
-    Measure(
         "consumption.coincidence", "The same at the same time", "probability", "0 … 1", 0, 1, 1,
         "Chance that two different users who took something this round took the same item; of several takes, in the same place "
         "of the order in which they took them. Its mean over rounds is the share of rounds in which two users took the same.",
         "Aridor, Gonçalves & Sikdar 2020, as their code has it",
         lambda o: between.coincidence(o.round.items, o.round.taken, o.frame.n_items),
     ),
+    Measure(
         "consumption.repeat_rate", "Repeat consumption", "share of takes", "0 … 1", 0, 1, 0,
         "Share of what was taken this round that the user had taken before, in worlds where users do that (`users.repeats`).",
         "Anderson et al. 2014",

@@ -305,3 +305,17 @@ def test_a_slate_with_empty_places_leads_nobody_out():
     model.run().close()
     assert not led.all(), "some were never shown a whole slate"
     assert len(model.platform.log.slates) > 10, "but short ones"
+
+
+def test_a_cap_is_of_what_there_is_where_items_go():
+    """Old items, the most taken of all, are gone and must not use up the places of the cap."""
+    creators = {"rate": 2.0, "lifetime": 3}
+    model = played(world([{"kind": "cap", "at": 1, "rounds": 8, "share": 0.3}], creators=creators), rounds=4)
+    counts = torch.bincount(model.platform.log.interactions().items, minlength=model.platform.log.n_items)
+    (cap,) = (each.event for each in model.scenario.events)
+    capped = torch.isinf(cap.bias(model.platform))
+    there = model.platform.items.available
+    assert int(capped.sum()) == int(0.3 * int(there.sum()))
+    assert there[capped].all()
+    assert counts[capped].min() >= counts[there & ~capped].max()
+    assert counts[~there].max() > counts[capped].min(), "else the test shows nothing"

@@ -67,7 +67,7 @@ class Examining(Protocol):
 
 
 def true_utility(users: Users, items: Catalog, menu: Menu, considered: Tensor) -> Tensor:
-    """Return u_ui = affinity + quality_i (n, c) where `considered`, −∞ elsewhere; affinity is θ_u·z_i, a cosine or −‖θ_u − z_i‖².
+    """Return u_ui = affinity + quality_i (n, c) where `considered`, else −∞; affinity is θ_u·z_i, a cosine, or −‖θ_u − z_i‖².
 
     Only what is considered is computed: most of a wide menu is not.
     """

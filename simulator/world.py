@@ -165,8 +165,8 @@ def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
             keys.popularity_skew, keys.creators, rng, cosine=keys.affinity == "cosine", mixed=keys.mixture,
             correlation=getattr(scenario.users.interests, "correlation", None), topic_skew=keys.topic_skew,
             topics_per_item=keys.topics_per_item, popularity=keys.popularity, axis_variances=keys.axis_variances,
-        )
             scatter=keys.scatter, extent=keys.extent,
+        )
     topics = torch.from_numpy(data.topics)
     popularity = np.bincount(data.items, minlength=len(topics)).astype(np.float64)
     return Catalog(

@@ -18,6 +18,7 @@ from simulator.replicating.expressions import FUNCTIONS, NotAnExpression, Refere
 from simulator.replicating.keys import ClaimKeys, ReplicationKeys
 from simulator.report.vocabulary import number
 from simulator.statistics import t_interval
+from simulator.sweeping.axes import content
 from simulator.sweeping.cells import Cell
 from simulator.sweeping.constraints import ConstraintError, parse_constraint
 from simulator.sweeping.source import fault_at
@@ -75,23 +76,55 @@ class NotPlayed(Exception):
     """What a claim asks for is not among what was played."""
 
 
+Table = tuple[np.ndarray, np.ndarray]
+"""Rounds (t,), ascending, and the values in each of them (t, replicates)."""
+
+
+class Played:
+    """What was measured in the cells that were played, which are known by their values of the axes."""
+
+    def __init__(self, cells: Sequence[Cell], trajectories: Mapping[int, pd.DataFrame]) -> None:
+        """`trajectories`: of each cell's number, with the index (measure, arm, round, replicate)."""
+        self._trajectories = {content(cell.values): trajectories[cell.number] for cell in cells if cell.number in trajectories}
+        self._tables: dict[tuple[str, str | None, str], Table | None] = {}
+
+    def table(self, cell: Cell, measure: str | None, arm: str) -> Table:
+        """Return the values of a measure in an arm of a cell, or say that it was `NotPlayed`."""
+        key = content(cell.values), measure, arm
+        if key not in self._tables:
+            self._tables[key] = self._read(*key)
+        table = self._tables[key]
+        if table is None:
+            raise NotPlayed
+        return table
+
+    def _read(self, cell: str, measure: str | None, arm: str) -> Table | None:
+        trajectory = self._trajectories.get(cell)
+        if trajectory is None:
+            return None
+        try:
+            values = trajectory.loc[measure, arm].unstack("replicate")
+        except KeyError:
+            return None
+        return values.index.to_numpy(), values.to_numpy()
+
+
 @dataclass(frozen=True)
 class Lookup:
     """What the names in a claim's expressions stand for, at one of the values that it goes over."""
 
     row: Row
-    cells: Sequence[Cell]
-    trajectories: Mapping[int, pd.DataFrame]        # of each cell's number, with the index (measure, arm, round, replicate)
+    cells: Sequence[Cell]           # all that the file has, played or not
+    played: Played
 
     def at(self, reference: Reference) -> np.ndarray:
-        tables = self._tables(reference, self.span(reference))
-        return np.mean([table.mean().to_numpy() for table in tables], axis=0)
+        return np.mean([values.mean(0) for _, values in self._tables(reference, self.span(reference))], axis=0)
 
     def slope(self, reference: Reference, first: int, last: int) -> np.ndarray:
         slopes = []
-        for table in self._tables(reference, (first, last)):
-            time = table.index.to_numpy(dtype=float)
-            slopes.append((time - time.mean()) @ table.to_numpy() / ((time - time.mean()) ** 2).sum())
+        for rounds, values in self._tables(reference, (first, last)):
+            time = rounds - rounds.mean()
+            slopes.append(time @ values / (time**2).sum())
         return np.mean(slopes, axis=0)
 
     def span(self, reference: Reference) -> tuple[int, int] | None:
@@ -103,20 +136,21 @@ class Lookup:
         first, last = (asked, asked) if isinstance(asked, int | float) else asked
         return int(first), int(last)
 
-    def _tables(self, reference: Reference, span: tuple[int, int] | None) -> list[pd.DataFrame]:
-        """Return the values (rounds, replicates) of the measure in the arm, one table for each cell that is meant."""
+    def _tables(self, reference: Reference, span: tuple[int, int] | None) -> list[Table]:
+        """Return the rounds and the values of the measure in the arm, a table for each cell that is meant.
+
+        A mean over some of the cells is not the mean over all: if one of them was not played, nothing is said.
+        """
         measure = reference.given.get("measure", self.row.claim.measure)
         found = []
         for cell in chosen(self.row, reference, self.cells):
-            table = self.trajectories.get(cell.number)
-            if table is None or (measure, reference.arm) not in table.index.droplevel([2, 3]):
+            rounds, values = self.played.table(cell, measure, reference.arm)
+            first, last = span or (rounds[-1],) * 2
+            if not {first, last} <= set(rounds):
                 raise NotPlayed
-            values = table.loc[measure, reference.arm].unstack("replicate")
-            first, last = span or (cell.scenario.rounds,) * 2
-            if not {first, last} <= set(values.index):
-                raise NotPlayed
-            found.append(values.loc[first:last])
-        if not found or len({table.shape[1] for table in found}) > 1:
+            asked = (rounds >= first) & (rounds <= last)
+            found.append((rounds[asked], values[asked]))
+        if not found or len({values.shape[1] for _, values in found}) > 1:
             raise NotPlayed
         return found
 
@@ -134,14 +168,14 @@ def chosen(row: Row, reference: Reference, cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in kept if condition.holds(cell.values)]
 
 
-def judge(row: Row, cells: Sequence[Cell], trajectories: Mapping[int, pd.DataFrame]) -> Verdict:
-    """Say what a row came to.
+def judge(row: Row, cells: Sequence[Cell], played: Played) -> Verdict:
+    """Say what a row came to. `cells`: all that the file has, played or not.
 
     A level is as published if the band of its tolerance and the 95 % t interval of the mean over replicates have a point in
     common. An order holds if each of its values is smaller than the next by a one-sided sign test over replicates, which share
     their worlds (Dixon & Mood 1946, JASA; equal pairs are left out), at p < .05.
     """
-    look = Lookup(row, cells, trajectories)
+    look = Lookup(row, cells, played)
     try:
         return _level(row, look) if row.claim.value is not None else _order(row, look)
     except NotPlayed:
@@ -253,13 +287,13 @@ def _wrong_reference(row: Row, reference: Reference, sweep: Sweep) -> Iterator[s
     if not cells:
         yield f"no cell is meant by {row.claim.where or ''}{'' if row.at is None else f' {row.claim.over} {shown(row.at)}'}"
         return
-    for scenario in (cell.scenario for cell in cells):
-        if measure not in select(scenario.measures.names):
+    settings = ((cell.scenario.measures.names, cell.scenario.measures.every, cell.scenario.rounds) for cell in cells)
+    for names, every, rounds in dict.fromkeys(settings):
+        if measure not in select(names):
             yield f"{measure!r} is not one of `measures.names`"
-        every, rounds = scenario.measures.every, scenario.rounds
-        for round in Lookup(row, cells, {}).span(reference) or ():
+        for round in Lookup(row, cells, Played((), {})).span(reference) or ():
             if round > rounds or (round % every and round != rounds):
                 yield f"round {round} is not measured: there are {rounds} rounds, and those are measured that {every} divides"
 
 
-__all__ = ["NotAnExpression", "Row", "Verdict", "faults_of", "judge", "rows", "sign_test"]
+__all__ = ["NotAnExpression", "Played", "Row", "Verdict", "faults_of", "judge", "rows", "sign_test"]

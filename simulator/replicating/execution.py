@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from simulator.files import moved_into_place
-from simulator.replicating.claims import Verdict, judge, rows
+from simulator.replicating.claims import Played, Verdict, judge, rows
 from simulator.replicating.expressions import parse_expression, references
 from simulator.replicating.keys import ClaimKeys
 from simulator.replicating.loading import Replication
@@ -36,10 +36,11 @@ def play(replication: Replication, folder: Path, resources: Resources, quiet: bo
 
 def judged(replication: Replication, sweeping: Sweeping) -> list[Verdict]:
     """Return what each claim came to, from the cells that are finished."""
-    cells = replication.sweep.cells
+    cells, whole = replication.sweep.cells, replication.whole.cells
     measured = {measure for row in rows(replication.keys) for measure in _measures(row.claim)}
     trajectories = {cell.number: _trajectory(sweeping.cell_folder(cell), measured) for cell in cells if sweeping.finished(cell)}
-    return [judge(row, cells, trajectories) for row in rows(replication.keys)]
+    played = Played(cells, trajectories)
+    return [judge(row, whole, played) for row in rows(replication.keys)]
 
 
 def _measures(claim: ClaimKeys) -> set[str]:

@@ -27,6 +27,7 @@ class Replication:
     file: Path
     keys: ReplicationKeys
     sweep: Sweep                    # the worlds that it is played in; one cell where nothing varies
+    whole: Sweep                    # all that the file has
     text: str
 
     @property
@@ -62,9 +63,9 @@ def load_replication(file: Path, quick: bool = False, overrides: Sequence[str] =
         raise ScenarioError(faults)
     changes = [*(_quick(keys) if quick else []), *overrides]
     if not changes and seed is None and replicates is None:
-        return Replication(file, keys, whole, document.text)
+        return Replication(file, keys, whole, whole, document.text)
     played, _ = _worlds(file, document, changes, seed, replicates, data)
-    return Replication(file, keys, played, document.text)
+    return Replication(file, keys, played, whole, document.text)
 
 
 def _worlds(file: Path, document: Changed, changes: Sequence[str], seed: int | None, replicates: int | str | None,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from simulator.__main__ import app
 from simulator.faults import ScenarioError
-from simulator.replicating.claims import Row, judge, rows, sign_test
+from simulator.replicating.claims import Played, Row, judge, rows, sign_test
 from simulator.replicating.expressions import NotAnExpression, Reference, evaluate, parse_expression, references
 from simulator.replicating.keys import ClaimKeys, ReplicationKeys
 from simulator.replicating.loading import find, load_replication, shipped
@@ -110,7 +110,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Cell]:
 
 def judged(cells: list[Cell], claim: ClaimKeys, values: dict[str, list[list[float]]], at: object = None, paper: float = 1.0):
     one = table(values)
-    return judge(Row(0, claim, at, paper), cells, {1: one, 2: one + 1})
+    return judge(Row(0, claim, at, paper), cells, Played(cells, {1: one, 2: one + 1}))
 
 
 FLAT = {"random": [[0.0] * 6] * 3 + [[0.9, 0.95, 1.0, 1.0, 1.05, 1.1]], "organic": [[0.5] * 6] * 4}
@@ -139,6 +139,13 @@ def test_cells_are_averaged_and_chosen(cells: list[Cell]) -> None:
     assert judged(cells, claim(value="random", where="rate > 0", **band), FLAT).mean == pytest.approx(2.0)
     assert judged(cells, claim(value="random", over="rate", at=[0, 0.2], paper=[1, 1], tolerance=1), FLAT, at=0.2).mean == 2.0
     assert judged(cells, claim(value="random(rate=0.2) - organic(rate=0)", **band), FLAT).mean == pytest.approx(1.5)
+
+
+def test_a_mean_over_some_of_the_cells_is_not_the_mean_over_all(cells: list[Cell]) -> None:
+    played = Played(cells[:1], {1: table(FLAT)})
+    band = {"paper": 1, "tolerance": 1}
+    assert judge(Row(0, claim(value="random", **band), None, 1.0), cells, played).inside == "not played"
+    assert judge(Row(0, claim(value="random", where="rate == 0", **band), None, 1.0), cells, played).inside == "yes"
 
 
 def test_rounds_are_the_last_or_those_asked_for(cells: list[Cell]) -> None:
@@ -251,7 +258,7 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert again.output.splitlines()[-3:] == whole.output.splitlines()[-3:]
     assert (folder / "cells").stat().st_mtime_ns == played                  # nothing was played twice
     short = CliRunner().invoke(app, [*run, "--quick"])
-    assert "2 of 3 rows inside, 1 outside, 2 not played" in short.output
+    assert "1 of 1 row inside, 4 not played" in short.output
 
 
 def test_bad_input_has_its_exit_code(tmp_path: Path) -> None:

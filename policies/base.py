@@ -19,7 +19,7 @@ from policies.explanation import Explanation, leave_one_out
 from policies.failure import PolicyFailed
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import rank
-from policies.validation import MOST_HELD_OUT, Accuracy, Epoch, HeldOut, accuracy, hold_out
+from policies.validation import MOST_HELD_OUT, Accuracy, Epoch, HeldOut, Size, accuracy, hold_out
 
 UnitInterval = Annotated[float, Interval(ge=0, le=1)]
 Count = Annotated[int, Interval(ge=1, le=1_000_000)]
@@ -45,14 +45,15 @@ class Policy(ABC):
         interactions recorded since then are held out. With `validation`, interactions that are not in the log, it is they
         that training is judged by, and the whole log is learnt from. Leaves `training_`, one `Epoch` per pass over the data.
         """
-        train, held = (log, validation) if validation else hold_out(log, self.held_out_share, since, rng)
+        train, held = (log, validation) if validation else hold_out(log, self.share_held_out(), since, rng)
         self.log_, self.items_ = train, items
         self.popularity_ = torch.bincount(train.interactions().items, minlength=log.n_items).float()
         self.untrained_ = train.counts() == 0
         self.training_: list[Epoch] = []
         best: Epoch | None = None
-        weights, patience = {}, self.epochs_without_gain()
+        weights, patience, enough = {}, self.epochs_without_gain(), self.enough()
         for number, train_loss in enumerate(self.learn(train, items, rng), start=1):
+            size = self.size()
             if train_loss is not None and not math.isfinite(train_loss):
                 raise PolicyFailed(
                     f"training diverged: after epoch {number} the loss is {train_loss}. A smaller learning rate, or more "
@@ -62,8 +63,12 @@ class Policy(ABC):
             epoch = Epoch(
                 number, train_loss, *self._validate(held, k), k,
                 train_recall=learnt and learnt.recall, train_ndcg=learnt and learnt.ndcg,
+                parameters=size and size.beyond_embeddings, flop=self.work(),
             )
             self.training_.append(epoch)
+            if enough is not None and epoch.ndcg is not None and epoch.ndcg >= enough:
+                best, weights = epoch, {}
+                break
             if patience is None or epoch.ndcg is None:
                 best = epoch
             elif best is None or epoch.better_than(best):
@@ -86,6 +91,22 @@ class Policy(ABC):
 
     def epochs_without_gain(self) -> int | None:
         """Return after how many epochs without a higher held-out NDCG training stops and returns to the best; None = never."""
+        return None
+
+    def share_held_out(self) -> float:
+        """Return the share of the users with at least two interactions whose newest one judges the training."""
+        return self.held_out_share
+
+    def enough(self) -> float | None:
+        """Return the held-out NDCG at which training stops at once; None = it goes on, however good."""
+        return None
+
+    def size(self) -> Size | None:
+        """Return how many weights have been learnt; None: it does not say."""
+        return None
+
+    def work(self) -> float | None:
+        """Return the floating-point operations of the newest pass over the data; None: they are not counted."""
         return None
 
     def _learnt(self) -> dict[str, object]:

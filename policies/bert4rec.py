@@ -15,6 +15,7 @@ from policies.log import FeedbackLog
 from policies.losses import Losses, backward
 from policies.sequence import SequencePolicy, newest
 from policies.transformer import Transformer, drop
+from policies.validation import Size
 
 
 @dataclass
@@ -45,6 +46,9 @@ class BERT4Rec(SequencePolicy["Cloze"]):
     epochs: Count = 100
     """Most passes over the users' sequences at each retraining."""
 
+    expansion: Count = 4
+    """Width of the feed-forward layers in units of `hidden`."""
+
     masked: Annotated[float, Interval(gt=0, le=1)] = 0.2
     """Share of a sequence's items that are hidden in training, at least one."""
 
@@ -52,7 +56,9 @@ class BERT4Rec(SequencePolicy["Cloze"]):
     """Share of sequences in which the newest item alone is hidden, which is the task afterwards (original code: 1 in 11)."""
 
     def network(self, n_items: int, content: Tensor | None) -> Cloze:
-        return Cloze(n_items, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content)
+        return Cloze(
+            n_items, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content, self.expansion * self.hidden
+        )
 
     def backward(self, users: Tensor, log: FeedbackLog, rng: torch.Generator) -> tuple[float, int]:
         device, network = self.features_.device, self.network_
@@ -61,6 +67,10 @@ class BERT4Rec(SequencePolicy["Cloze"]):
         sequence, present = sequence.to(device), present.to(device)
         output, targets = network.guess(network(sequence, present, hidden, rng)[hidden]), sequence[hidden]
         return backward(_cross_entropy, [network.items.table(), network.bias + self.barred_], [output, targets]), len(targets)
+
+    def positions(self, users: Tensor, log: FeedbackLog) -> int:
+        """Return how many positions training reads, though it learns from those alone that are hidden."""
+        return int(log.takes()[users].clamp(max=self.max_length).sum())
 
     def read(self, users: Tensor, log: FeedbackLog) -> Tensor:
         sequence, present = newest(log, users, self.max_length - 1)
@@ -92,16 +102,20 @@ class Cloze(Transformer):
 
     def __init__(
         self, n_items: int, max_length: int, hidden: int, layers: int, heads: int, dropout: float,
-        content: Tensor | None = None,
+        content: Tensor | None = None, inner: int | None = None,
     ):
         super().__init__(
-            n_items, max_length, hidden, layers, heads, dropout, content,
-            inner=4 * hidden, activation=F.gelu, norm_first=False,
+            n_items, max_length, hidden, layers, heads, dropout, content, inner or 4 * hidden, F.gelu, norm_first=False
         )
         self.mask = nn.Embedding(1, hidden)
         self.norm, self.head_norm = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
         self.head = nn.Linear(hidden, hidden)
         self.bias = nn.Parameter(torch.zeros(n_items))
+
+    def size(self) -> Size:
+        """Count the weights; every item has a bias of its own, too."""
+        total, beyond = super().size()
+        return Size(total, beyond - len(self.bias))
 
     def grow(self, n_items: int, rng: torch.Generator) -> None:
         super().grow(n_items, rng)

@@ -102,7 +102,9 @@ class Generative(SequencePolicy["Speller"]):
 
     def network(self, n_items: int, content: Tensor | None) -> Speller:
         vocabulary = [level.vocabulary for level in self.trie_.levels]
-        return Speller(vocabulary, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content)
+        return Speller(
+            vocabulary, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content, self.expansion * self.hidden
+        )
 
     def backward(self, users: Tensor, log: FeedbackLog, rng: torch.Generator) -> tuple[float, int]:
         sequence, present = (x.to(self.features_.device) for x in newest(log, users, self.max_length + 1))
@@ -198,17 +200,22 @@ class Speller(Transformer):
 
     def __init__(
         self, vocabulary: Sequence[int], max_length: int, hidden: int, layers: int, heads: int, dropout: float,
-        content: Tensor | None = None,
+        content: Tensor | None = None, inner: int | None = None,
     ):
-        super().__init__(sum(vocabulary), max_length, hidden, layers, heads, dropout, content)
+        super().__init__(sum(vocabulary), max_length, hidden, layers, heads, dropout, content, inner)
         self.vocabulary = list(vocabulary)
         self.places = nn.Embedding(len(vocabulary), hidden)
-        self.spellers = nn.ModuleList(Block(hidden, heads, dropout) for _ in range(math.ceil(layers / 2)))
+        self.spellers = nn.ModuleList(Block(hidden, heads, dropout, inner) for _ in range(math.ceil(layers / 2)))
         self.norm, self.spelt_norm = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
         self.scale = math.sqrt(hidden)
 
     def grow(self, n_items: int, rng: torch.Generator) -> None:
         """Nothing grows: vectors are of tokens, and new items mean new names and another network."""
+
+    def work(self, positions: int) -> float:
+        """Return the floating-point operations: the spellers go through every token of an item, the others through items."""
+        spelling = sum(weight.numel() for part in (self.spellers, self.spelt_norm) for weight in part.parameters())
+        return super().work(positions) + 6.0 * spelling * positions * (len(self.vocabulary) - 1)
 
     def table(self, depth: int) -> Tensor:
         """Return the vectors (vocabulary, d) of the tokens at this place of a name."""

@@ -17,7 +17,7 @@ from policies.explanation import Explanation, nothing
 from policies.impressions import inverse_propensity
 from policies.log import FeedbackLog, ItemData
 from policies.sampling import Unseen
-from policies.validation import HeldOut
+from policies.validation import HeldOut, Size
 
 
 @dataclass
@@ -103,6 +103,9 @@ class MatrixFactorisation(Policy):
             yield from self._als(log, items)
         else:
             yield from self._bpr(log, items, rng, plain_epochs=self.epochs // 2 if cold else 0)
+
+    def size(self) -> Size:
+        return Size(self.user_factors_.numel() + self.item_factors_.numel(), 0)
 
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return self.user_factors_[users] @ self.item_factors_.T

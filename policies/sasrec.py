@@ -56,7 +56,9 @@ class SASRec(SequencePolicy["NextItem"]):
                 raise ValueError("diversity is for loss: ce; bce has no softmax")
 
     def network(self, n_items: int, content: Tensor | None) -> NextItem:
-        return NextItem(n_items, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content)
+        return NextItem(
+            n_items, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content, self.expansion * self.hidden
+        )
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         if self.loss == "bce":
@@ -104,9 +106,9 @@ class NextItem(Transformer):
 
     def __init__(
         self, n_items: int, max_length: int, hidden: int, layers: int, heads: int, dropout: float,
-        content: Tensor | None = None,
+        content: Tensor | None = None, inner: int | None = None,
     ):
-        super().__init__(n_items, max_length, hidden, layers, heads, dropout, content)
+        super().__init__(n_items, max_length, hidden, layers, heads, dropout, content, inner)
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, sequence: Tensor, present: Tensor, rng: torch.Generator | None = None) -> Tensor:

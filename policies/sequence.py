@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from policies.encoder import WORDLLAMA, check_encoder, text_features
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import block_size, blocks
 from policies.transformer import N, drawn
-from policies.validation import HeldOut
+from policies.validation import HeldOut, Size
 
 
 @dataclass
@@ -43,11 +44,27 @@ class SequencePolicy(Policy, Generic[N]):
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     """Share of units and of attention weights dropped in training."""
 
+    expansion: Count = 1
+    """Width of the feed-forward layers in units of `hidden`: 1 in the original, 4 in most transformers since."""
+
     epochs: Count = 40
     """Most passes over the users' sequences at each retraining."""
 
     patience: Count | None = 10
     """Epochs without a higher held-out NDCG after which training stops and goes back to the best; null = all epochs."""
+
+    stop_at_ndcg: Annotated[float, Interval(gt=0, le=1)] | None = None
+    """Held-out NDCG at which training stops: after the first epoch that comes to it. So arms of different size can be compared
+    at equal accuracy. null = it goes on."""
+
+    compute: Annotated[float, Gt(0)] | None = None
+    """Most floating-point operations of a training, 6 · N · tokens with N weights beyond embeddings; the last epoch may be cut
+    short. So arms of different size can be compared at equal compute, with `patience: null` and enough `epochs`. null = no
+    limit."""
+
+    held_out: Annotated[float, Interval(ge=0, le=1)] | None = None
+    """Share of the users whose newest item is kept out of training to see how good it is, at most 1000 of them; null = a
+    tenth."""
 
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     """Step size of Adam."""
@@ -57,6 +74,9 @@ class SequencePolicy(Policy, Generic[N]):
 
     warm: bool = True
     """Start a retraining from the weights learnt before; false = from scratch."""
+
+    warm_share: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    """Share of `epochs` and of `compute` that a retraining has which starts from the weights learnt before."""
 
     content: Literal["none", "features", "text"] = "none"
     """What an item's vector is made of beside its own embedding: a linear image of its public features, or of its encoded
@@ -102,7 +122,9 @@ class SequencePolicy(Policy, Generic[N]):
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         device = place(self.device)
         content = self.contents(items)
-        if not (self.warm and hasattr(self, "network_")):
+        cold = not (self.warm and hasattr(self, "network_"))
+        self.flop_ = 0.0
+        if cold:
             self.network_: N = drawn(lambda: self.network(log.n_items, content), rng)
         self.network_.grow(log.n_items, rng)
         self.network_.items.content = None if content is None else content.to(device)
@@ -115,21 +137,48 @@ class SequencePolicy(Policy, Generic[N]):
         learners = (log.takes() >= 2).nonzero()[:, 0]
         if not len(learners):
             return
-        for _ in range(self.epochs):
-            total, targets = 0.0, 0
+        share = 1.0 if cold else self.warm_share
+        budget = math.inf if self.compute is None else share * self.compute
+        for epoch in range(max(round(share * self.epochs), 1)):
+            total, targets, self.flop_, over = 0.0, 0, 0.0, False
             for batch in batches(log, learners, self.batch_size, rng):
+                cost = network.work(self.positions(batch, log))
+                over = self.flop_ + cost > budget and (epoch > 0 or targets > 0)        # one step there is in any case
+                if over:
+                    break
                 optimiser.zero_grad()
                 loss, count = self.backward(batch, log, rng)
                 optimiser.step()
                 total += loss * count
                 targets += count
-            yield total / targets
+                self.flop_ += cost
+            budget -= self.flop_
+            if targets:
+                yield total / targets
+            if over:
+                return
 
     def _learnt(self) -> dict[str, object]:
         return {"network_": self.network_}
 
+    def positions(self, users: Tensor, log: FeedbackLog) -> int:
+        """Return how many positions training on the sequences of these users (b,) goes through: all but each newest item."""
+        return int((log.takes()[users] - 1).clamp(max=self.max_length).sum())
+
     def epochs_without_gain(self) -> int | None:
         return self.patience
+
+    def enough(self) -> float | None:
+        return self.stop_at_ndcg
+
+    def share_held_out(self) -> float:
+        return self.held_out_share if self.held_out is None else self.held_out
+
+    def size(self) -> Size:
+        return self.network_.size()
+
+    def work(self) -> float:
+        return self.flop_
 
     @torch.no_grad()
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from policies.validation import Size
+
 Activation = Callable[[Tensor], Tensor]
 
 
@@ -51,6 +53,21 @@ class Transformer(nn.Module):
             nn.init.normal_(new, std=0.02, generator=rng)
             self.items.weight = nn.Parameter(torch.cat([old, new.to(old.device)]))
             self.items.num_embeddings = n_items
+
+    def size(self) -> Size:
+        """Count the weights. A layer's own are all but the tables of vectors: of items, positions, tokens."""
+        total = sum(weight.numel() for weight in self.parameters())
+        return Size(total, total - sum(part.weight.numel() for part in self.modules() if isinstance(part, nn.Embedding)))
+
+    def work(self, positions: int) -> float:
+        """Return the floating-point operations of learning from so many positions: 6 for each weight beyond embeddings.
+
+        Two in the forward pass, a product and a sum, and twice as many in the backward pass. What attention adds for each
+        pair of positions, and the softmax over the catalogue, are left out, as there.
+
+        Source: Kaplan et al. 2020, "Scaling laws for neural language models" (arXiv 2001.08361).
+        """
+        return 6.0 * self.size().beyond_embeddings * positions
 
     def last_positions(self, length: int) -> Tensor:
         """Return the vectors (l, d) of the last positions: the newest item of a user always has the same one."""

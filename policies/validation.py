@@ -27,6 +27,8 @@ class Epoch:
     kept: bool = True               # the weights of this epoch are those that training ended with
     train_recall: float | None = None       # of what was learnt from, all items ranked; only where validation is given
     train_ndcg: float | None = None
+    parameters: int | None = None           # weights beyond embeddings (see `Size`); None: of no network
+    flop: float | None = None               # floating-point operations of this pass; None: not counted
 
     def better_than(self, other: Epoch) -> bool:
         """Is the held-out NDCG higher, or as high with a lower loss? Of two epochs with something held out."""
@@ -35,6 +37,13 @@ class Epoch:
             return epoch.ndcg or 0.0, -(epoch.validation_loss or 0.0)
 
         return merit(self) > merit(other)
+
+
+class Size(NamedTuple):
+    """How many weights a policy has learnt."""
+
+    total: int
+    beyond_embeddings: int          # without those of which each item, user, token or position has its own
 
 
 class HeldOut(NamedTuple):

@@ -109,10 +109,10 @@ def _training(done: list[Played]) -> pa.Table:
     schema = {
         "arm": pa.string(), "replicate": pa.int32(), "round": pa.int32(), "epoch": pa.int32(),
         "train_loss": pa.float64(), "validation_loss": pa.float64(), "recall": pa.float64(), "ndcg": pa.float64(),
-        "k": pa.int32(), "kept": pa.bool_(),
+        "k": pa.int32(), "kept": pa.bool_(), "parameters": pa.int64(), "flop": pa.float64(),
     }
     return _table(schema, (
-        (p.arm, p.replicate, round, e.epoch, e.train_loss, e.validation_loss, e.recall, e.ndcg, e.k, e.kept)
+        (p.arm, p.replicate, round, e.epoch, e.train_loss, e.validation_loss, e.recall, e.ndcg, e.k, e.kept, e.parameters, e.flop)
         for p in done for round, e in p.training
     ))
 

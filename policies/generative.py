@@ -102,9 +102,8 @@ class Generative(SequencePolicy["Speller"]):
 
     def network(self, n_items: int, content: Tensor | None) -> Speller:
         vocabulary = [level.vocabulary for level in self.trie_.levels]
-        return Speller(
-            vocabulary, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content, self.expansion * self.hidden
-        )
+        inner = self.expansion * self.hidden
+        return Speller(vocabulary, self.max_length, self.hidden, self.layers, self.heads, self.dropout, content, inner)
 
     def backward(self, users: Tensor, log: FeedbackLog, rng: torch.Generator) -> tuple[float, int]:
         sequence, present = (x.to(self.features_.device) for x in newest(log, users, self.max_length + 1))
@@ -159,6 +158,20 @@ class Generative(SequencePolicy["Speller"]):
     def held_out_loss(self, held: HeldOut) -> float | None:
         users, row = held.users.unique(return_inverse=True)
         return self._losses(self._states(users, self.log_)[row], held.items.to(self.features_.device)).mean().item()
+
+    @torch.no_grad()
+    def code_entropies(self, users: Tensor) -> list[float]:
+        """Return, for each level of names, coarse to fine, the entropy of its tokens in the mean over `users` of p(next item).
+
+        Each is relative to ln `codes`; from 0, one token alone, to 1, all as likely. What makes names unique is no level.
+        """
+        expected = self.score(users, self.log_).double().exp().mean(0)                  # (n_items,)
+        tokens, found = self.trie_.tokens.cpu(), []
+        for level in range(self.levels):
+            shares = torch.zeros(self.codes, dtype=torch.float64).index_add_(0, tokens[:, level], expected)
+            shares = shares[shares > 0] / shares.sum()
+            found.append(float(-(shares * shares.log()).sum()) / math.log(self.codes) if self.codes > 1 else 0.0)
+        return found
 
     def _states(self, users: Tensor, log: FeedbackLog) -> Tensor:
         """Return what is known of users (b,) from the items that they took, (b, hidden)."""

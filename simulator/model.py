@@ -229,6 +229,7 @@ class FilterBubbleModel(mesa.Model):
             interests=interests,
             best=self._best_unseen,
             escape=self.escape,
+            learnt=self.platform.learnt,
             reaction=reaction,
             again=None if self.scenario.users.repeats is None else self.again(choice),
             present=None if self.users.present is None else self.users.present.clone(),
@@ -287,6 +288,7 @@ class FilterBubbleModel(mesa.Model):
             minority=self.catalog.labels.minority,
             viewpoint=self.catalog.labels.viewpoint,
             watched=None if keys.topic is None else keys.topic - 1,
+            rarefied_to=keys.rarefied_to,
             ring=self.catalog.ring is not None,
             space=self.catalog.space,
         )

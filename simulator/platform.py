@@ -22,6 +22,7 @@ from policies.validation import Epoch
 from simulator.arms import Arm
 from simulator.controls import ABTest, Control, Informed, Oracle, best_unseen
 from simulator.draws import Draws
+from simulator.learnt import Learnt
 from simulator.recommender import OPENING, Recommender
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Platform(mesa.Agent):
         self.items = ItemData(model.catalog.topics, similarity_features(model.catalog, by_platforms=True), model.catalog.titles)
         self.training: list[tuple[int, Epoch]] = []     # (round, epoch); of an A/B test none: two policies learn at a time
         self.training_seconds = 0.0
+        self.learnt: Learnt | None = None               # what the policy at work has learnt; of an A/B test nothing
         self.employ(arm)
 
     def stock(self, round: int) -> None:
@@ -80,7 +82,7 @@ class Platform(mesa.Agent):
 
     def put_to_work(self, arm: Arm) -> None:
         """Let this arm's policy, untrained as yet, decide what users see; the platform goes on under the name it has."""
-        users = self.model.users
+        users, self.learnt = self.model.users, None
         if isinstance(arm.policy, ABTest):
             self.recommenders = [Recommender(self._arm_called(name)) for name in arm.policy.of]
             self.served_by = arm.policy.assign(users.ids, self.model.draws)
@@ -122,6 +124,9 @@ class Platform(mesa.Agent):
                 self.training_seconds += time.perf_counter() - started
                 if len(self.recommenders) == 1:
                     self.training += [(round, epoch) for epoch in epochs]
+                    if isinstance(recommender.policy, Policy):
+                        flop = sum(epoch.flop or 0.0 for _, epoch in self.training)
+                        self.learnt = Learnt(recommender.policy, epochs, flop)
 
     def recommend(self, active: Tensor, draws: Draws) -> Slates:
         """Give each active user (N,) a slate of unseen items, or nobody one."""

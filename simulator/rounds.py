@@ -10,6 +10,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from simulator.attempts import Attempt
+    from simulator.learnt import Learnt
 
 from agents.feedback import Reaction
 from agents.space import Space
@@ -31,6 +32,7 @@ class World:
     minority: Tensor | None = None  # (M,) bool: items that are the voice of a minority
     viewpoint: Tensor | None = None     # (M,) int64: the view that each item takes, 0, 1, …
     watched: int | None = None      # the topic to watch, 0 … T − 1
+    rarefied_to: int = 5            # how many takes of a user's are drawn where numbers have to be equal
     ring: bool = False              # do items stand on a ring, item j in place j?
     space: Space = "simplex"        # on the sphere interests are the squares of directions
 
@@ -66,6 +68,7 @@ class Round:
     stock: Stock | None = None      # None: the catalogue stands still
     reaction: Reaction | None = None        # what users let the platform know beside it; None: nothing, in this world
     ties: Ties | None = None        # who followed whom in this round; None: there is no network
+    learnt: Learnt | None = None    # what the policy at work has learnt; None: there is none, or there are two
     escape: Attempt | None = None   # those who try to leave their bubble, once the first attempt has begun
     again: Tensor | None = None     # (N, m) bool: of what was taken, had been taken before; None: nothing ever is
     present: Tensor | None = None   # (N,) bool: has arrived and has not left; None: everybody, in a world without churn

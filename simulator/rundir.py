@@ -112,7 +112,10 @@ def _training(done: list[Played]) -> pa.Table:
         "k": pa.int32(), "kept": pa.bool_(), "parameters": pa.int64(), "flop": pa.float64(),
     }
     return _table(schema, (
-        (p.arm, p.replicate, round, e.epoch, e.train_loss, e.validation_loss, e.recall, e.ndcg, e.k, e.kept, e.parameters, e.flop)
+        (
+            p.arm, p.replicate, round, e.epoch, e.train_loss, e.validation_loss, e.recall, e.ndcg, e.k, e.kept, e.parameters,
+            e.flop,
+        )
         for p in done for round, e in p.training
     ))
 

@@ -406,6 +406,9 @@ class MeasureKeys(Section):
     pair_sample: Count = 10_000
     """Number of pairs in the sample."""
 
+    rarefied_to: Count = 5
+    """Number of takes of each user's that are drawn for `consumption.rarefied_entropy`; who took fewer is left out."""
+
     topic: Count | None = None
     """A topic to watch, by its number from 1: its share of what is shown and taken, and how much a policy amplifies it."""
 

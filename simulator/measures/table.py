@@ -11,6 +11,7 @@ from torch import Tensor
 from simulator.measures import between, catalogue, lists, state, usefulness, within
 from simulator.measures.along_ring import ALONG_RING
 from simulator.measures.attitudes import ATTITUDES
+from simulator.measures.comparing import COMPARING
 from simulator.measures.creators import CREATORS
 from simulator.measures.escaping import ESCAPE
 from simulator.measures.fairness import FAIRNESS, NORMATIVE
@@ -19,6 +20,7 @@ from simulator.measures.network import NETWORK
 from simulator.measures.observation import Observation, mean
 from simulator.measures.presence import PRESENCE
 from simulator.measures.response import FEEDBACK
+from simulator.measures.training import TRAINING
 from simulator.measures.window import Intake
 
 # ---- exposure.* and consumption.*: the same functions on what was shown and on what was consumed
@@ -499,12 +501,14 @@ MEASURES: dict[str, Measure] = {
         *SLATES,
         *diet_measures("consumption"),
         *OVERLAP,
+        *COMPARING,
         *ALONG_RING,
         *INTERESTS,
         *ATTITUDES,
         *UTILITY,
         *CREATORS,
         *FEEDBACK,
+        *TRAINING,
         *PRESENCE,
         *ESCAPE,
         *FAIRNESS,

@@ -20,8 +20,10 @@ from simulator.measures import DEFAULT, MEASURES, Recorder, select
 from simulator.measures.along_ring import ALONG_RING
 from simulator.measures.attitudes import ATTITUDES
 from simulator.measures.catalogue import gini
+from simulator.measures.comparing import COMPARING
 from simulator.measures.lists import vendi
 from simulator.measures.state import bimodality, esteban_ray
+from simulator.measures.training import TRAINING
 from simulator.rounds import Round, World
 
 Bites = list[list[int]]  # one list of item ids a user
@@ -234,7 +236,7 @@ TESTED_ELSEWHERE = {
     name for name in DEFAULT
     if name.split(".")[0] in {"creators", "escape", "feedback", "language", "network", "users"}
     or name.split(".")[1] in {"own_side", "topic_share", "repeat_rate"}
-} | {measure.name for measure in [*ATTITUDES, *ALONG_RING]}
+} | {measure.name for measure in [*ATTITUDES, *ALONG_RING, *COMPARING, *TRAINING]}
 """Measures of parts that a plain world does not have; their own tests stand beside those of the parts."""
 
 

@@ -27,7 +27,7 @@ from simulator.measures import (
 )
 
 FAMILIES = {
-    "exposure", "consumption", "interests", "utility", "creators", "escape", "feedback", "network", "users",
+    "exposure", "consumption", "interests", "utility", "creators", "escape", "feedback", "network", "users", "training",
 }
 
 

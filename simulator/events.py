@@ -1,6 +1,7 @@
 """What happens on a timeline, to a platform or to its users: the EVENTS table.
 
-An event that lasts is at work from its first round on, for as many rounds as it is given or to the end of the run.
+An event that lasts is at work from its first round on, for as many rounds as it is given or to the end of the run. One with
+`every` begins again and again.
 """
 
 from __future__ import annotations
@@ -265,17 +266,25 @@ class Scheduled:
     at: int                         # its first round
     rounds: int | None              # how many; None: to the end of the run
     arms: tuple[str, ...] | None    # names of the arms that it happens in; None: in all
+    every: int | None = None        # rounds from one beginning to the next; None: it begins once
 
     def happens_to(self, arm: Arm) -> bool:
         return self.arms is None or arm.name in self.arms
 
-    @property
-    def after(self) -> int | None:
-        """The first round after it; None: there is none."""
-        return None if self.rounds is None else self.at + self.rounds
+    def begins(self, round: int) -> bool:
+        """Is this its first round, or that of a repetition?"""
+        return round >= self.at and self._since(round) == 0
+
+    def ends(self, round: int) -> bool:
+        """Is this the first round after it, or after a repetition?"""
+        return self.event.lasts and self.rounds is not None and round > self.at and self._since(round) == self.rounds
 
     def under_way(self, round: int) -> bool:
-        return self.event.lasts and self.at <= round and (self.after is None or round < self.after)
+        return self.event.lasts and round >= self.at and (self.rounds is None or self._since(round) < self.rounds)
+
+    def _since(self, round: int) -> int:
+        """Rounds since it last began."""
+        return round - self.at if self.every is None else (round - self.at) % self.every
 
 
 class Timeline:
@@ -289,12 +298,12 @@ class Timeline:
 
         What is over leaves things as if nothing had happened, so others of its kind that go on begin anew.
         """
-        over = {type(each.event) for each in self.events if each.event.lasts and each.after == model.round}
+        over = {type(each.event) for each in self.events if each.ends(model.round)}
         for each in self.events:
-            if each.event.lasts and each.after == model.round:
+            if each.ends(model.round):
                 each.event.end(model)
         for each in self.events:
-            if each.at == model.round or (type(each.event) in over and each.under_way(model.round)):
+            if each.begins(model.round) or (type(each.event) in over and each.under_way(model.round)):
                 each.event.begin(model)
 
     def talk(self, round: int) -> Talk | None:
@@ -314,6 +323,9 @@ class EventKeys(PartKeys):
 
     rounds: Count | None = None
     """For how many rounds; null: to the end of the run."""
+
+    every: Count | None = None
+    """Rounds from one beginning to the next, as of a history that is deleted again and again; null: it happens once."""
 
     arms: Annotated[tuple[Text, ...], Strict(False)] | None = None
     """Names of the arms that it happens in; null: in all. An arm of the same policy without the event shows what it did."""
@@ -335,12 +347,15 @@ class OneEvent(OneOf):
         event = instance(self.part(keys.kind), keys)
         if keys.rounds is not None and not event.lasts:
             raise wrong(problem(f"{keys.kind!r} happens once, and lasts for no number of rounds", ("rounds",)))
-        return Scheduled(event, keys.at, keys.rounds, keys.arms)
+        if keys.every is not None and event.lasts and (keys.rounds is None or keys.every <= keys.rounds):
+            lasts = "to the end of the run" if keys.rounds is None else f"{keys.rounds} rounds"
+            raise wrong(problem(f"must be more than its `rounds`: it lasts {lasts} (got {keys.every})", ("every",)))
+        return Scheduled(event, keys.at, keys.rounds, keys.arms, keys.every)
 
     def dump(self, value: Scheduled) -> dict[str, Any]:
         keys = own_keys(value.event)
         written = {name: OneArm().dump(part) if isinstance(part, Arm) else part for name, part in keys.items()}
         return {
-            "kind": kind_of(self.table, value.event), "at": value.at, "rounds": value.rounds,
+            "kind": kind_of(self.table, value.event), "at": value.at, "rounds": value.rounds, "every": value.every,
             "arms": None if value.arms is None else list(value.arms), **written,
         }  # fmt: skip

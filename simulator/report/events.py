@@ -31,7 +31,7 @@ def event_effects(evidence: Evidence, look: dict[str, Look]) -> Drawing | None:
         return None
     measures = [measure for measure in evidence.focus if measure in set(curves["measure"])]
     figure = small_multiples(evidence, look, curves, measures, differences=True)
-    spans = {span(event, evidence.last) for event in events}
+    spans = {each for event in events for each in spans_of(event, evidence.last)}
     for ax in figure.axes:
         for start, stop in sorted(spans):
             ax.axvspan(start - 0.5, stop - 0.5, facecolor=ORGANIC_COLOUR, alpha=0.12, linewidth=0, zorder=0)
@@ -66,9 +66,21 @@ def spared_twins(policies: list[Mapping[str, Any]], events: list[Mapping[str, An
     return twins
 
 
+def spans_of(event: Mapping[str, Any], last: int) -> list[tuple[int, int]]:
+    """The first round of each time that an event happens, and the first after it."""
+    first, every = int(event["at"]), event.get("every")
+    starts = [first] if every is None else range(first, last + 1, int(every))
+    return [span({**event, "at": start, "every": None}, last) for start in starts]
+
+
 def span(event: Mapping[str, Any], last: int) -> tuple[int, int]:
-    """The first round of an event, and the first after it: of one that happens once the next, of one without end last + 1."""
+    """The first round of an event, and the first after it: of one that happens once the next, of one without end last + 1.
+
+    What happens again and again has no end.
+    """
     at, rounds = int(event["at"]), event.get("rounds")
+    if event.get("every") is not None:
+        return at, last + 1
     if rounds is not None:
         return at, at + int(rounds)
     return (at, at + 1) if event["kind"] in _ONCE else (at, last + 1)
@@ -84,7 +96,8 @@ def _in(event: Mapping[str, Any], arm: str) -> bool:
 def _told(arm: str, apart: pd.DataFrame, event: Mapping[str, Any], measures: list[str], last: int) -> str:
     """The largest effect of an event on each measure, and when it was gone."""
     at, after = span(event, last)
-    once = event["kind"] in _ONCE
+    every = event.get("every")
+    once = event["kind"] in _ONCE and every is None
     times = recovery_times(apart, at, at if once else after)
     peaks = interval_table(times.rename(columns={"peak": "value"}), ["measure"]).set_index("measure") if len(times) else None
     said = []
@@ -94,7 +107,8 @@ def _told(arm: str, apart: pd.DataFrame, event: Mapping[str, Any], measures: lis
             continue
         size = difference(*peaks.loc[measure, ["mean", "low", "high"]])
         said.append(f"{lowered(wording(measure).label)} {size} at most, {_gone(rows['rounds'], after > last and not once)}")
-    name = f"{str(event['kind']).replace('_', ' ')} in {arm} (round {at})"
+    when = f"round {at}{'' if every is None else f' and every {every} from there'}"
+    name = f"{str(event['kind']).replace('_', ' ')} in {arm} ({when})"
     return f"{name[:1].upper()}{name[1:]}: {'; '.join(said) if said else 'no effect whose interval excludes zero'}."
 
 

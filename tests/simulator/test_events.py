@@ -142,6 +142,21 @@ def test_after_a_reset_the_platform_knows_nothing_and_users_take_nothing_twice()
             assert len(items) == len(set(items))
 
 
+def test_what_happens_every_so_often_is_what_happens_at_each_of_these_rounds():
+    for event in ({"kind": "reset_history", "share": 0.5}, {"kind": "outage", "rounds": 1, "share": 0.5}):
+        again = played(world([{**event, "at": 2, "every": 3}]))
+        listed = played(world([{**event, "at": at} for at in (2, 5, 8)]))
+        once = played(world([{**event, "at": 2}]))
+        assert all(torch.equal(shown(again)[round], shown(listed)[round]) for round in range(1, 9))
+        assert torch.equal(again.users.interests, listed.users.interests)
+        assert any(not torch.equal(shown(again)[round], shown(once)[round]) for round in range(5, 9))
+
+
+def test_a_history_that_is_deleted_every_round_leaves_nothing_to_learn_from():
+    model = played(world([{"kind": "reset_history", "at": 2, "every": 1}]))
+    assert set(model.platform.log.interactions().rounds.tolist()) == {model.round}, "the newest round, after the last deletion"
+
+
 def test_who_tries_to_escape_takes_only_what_is_outside_and_the_others_live_as_ever():
     event = {"kind": "escape", "at": 3, "rounds": 4, "share": 0.4, "arms": ["popularity"]}
     policies = [{"kind": "random"}, {"kind": "random", "name": "popularity"}]           # slates that depend on nobody's takes
@@ -219,6 +234,8 @@ def test_a_burst_is_what_its_share_of_the_new_items_is_about():
     ("{kind: cap, at: 2, arms: [mg]}", "there is no arm 'mg'"),
     ("{kind: burst, at: 2, topic: 1}", "'burst' is of new items: add `creators:`"),
     ("{kind: escape, at: 2}, {kind: escape, at: 3}", "is the second attempt to escape"),
+    ("{kind: outage, at: 2, every: 3}", "must be more than its `rounds`: it lasts to the end of the run (got 3)"),
+    ("{kind: outage, at: 2, rounds: 3, every: 3}", "must be more than its `rounds`: it lasts 3 rounds (got 3)"),
 ])  # fmt: skip
 def test_events_that_cannot_be_are_refused(tmp_path: Path, event: str, words: str):
     file = tmp_path / "events.yaml"
@@ -232,7 +249,7 @@ def test_events_that_cannot_be_are_refused(tmp_path: Path, event: str, words: st
 def test_a_scenario_with_events_comes_back_from_its_file():
     scenario = world([
         {"kind": "switch", "at": 2, "to": {"kind": "mf", "factors": 3, "rerank": {"kind": "mmr"}}},
-        {"kind": "injection", "at": 3, "rounds": 2, "of": "random", "arms": ["spared"]},
+        {"kind": "injection", "at": 3, "rounds": 2, "every": 3, "of": "random", "arms": ["spared"]},
     ])  # fmt: skip
     assert check(parse(scenario.resolved(), "again.yaml")) == scenario
 

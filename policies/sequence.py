@@ -21,6 +21,10 @@ from policies.transformer import N, drawn
 from policies.validation import HeldOut, Size
 
 
+_SEEDS_APART = 0x9E3779B97F4A7C15
+"""Odd, so that no two seeds below 2⁶⁴ come to the same."""
+
+
 @dataclass
 class SequencePolicy(Policy, Generic[N]):
     """A transformer reads a user's newest items and scores what comes next.
@@ -78,6 +82,10 @@ class SequencePolicy(Policy, Generic[N]):
     warm_share: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Share of `epochs` and of `compute` that a retraining has which starts from the weights learnt before."""
 
+    training_seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
+    """Another number: other initial weights and batches in the same world, with the same users held out, to tell luck in training
+    from what differs between policies."""
+
     content: Literal["none", "features", "text"] = "none"
     """What an item's vector is made of beside its own embedding: a linear image of its public features, or of its encoded
     title. Items that nobody took are then left out of the loss, and so are judged by their content."""
@@ -121,6 +129,8 @@ class SequencePolicy(Policy, Generic[N]):
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         device = place(self.device)
+        if self.training_seed:
+            rng = torch.Generator().manual_seed((rng.initial_seed() + self.training_seed * _SEEDS_APART) % 2**63)
         content = self.contents(items)
         cold = not (self.warm and hasattr(self, "network_"))
         self.flop_ = 0.0

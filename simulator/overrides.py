@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from simulator.faults import Fault, Loc, ScenarioError, did_you_mean, dotted, shown
@@ -40,7 +41,7 @@ class Changed(Source):
 
 
 def parse_override(text: str, option: str | None = None) -> Override:
-    """`policies[2].factors=8`, or by arm: `policies.mf.factors=8`, `policies[mf 2.0].factors=8`.
+    """`policies[2].factors=8`, or by arm: `policies.mf.factors=8`, `policies[mf 2.0].factors=8`, `policies.mf*.factors=8`.
 
     `option`: how it was written, for error messages; by default `--set TEXT`.
     """
@@ -67,8 +68,28 @@ def apply(source: Source, overrides: Sequence[Override], defaults: Any) -> Chang
     for override in overrides:
         if not isinstance(changed.values, dict):
             break  # not a scenario at all, which validation will say
-        changed = _set(changed, override, defaults)
+        for each in _spread(changed.values, override):
+            changed = _set(changed, each, defaults)
     return changed
+
+
+def _spread(values: Any, override: Override) -> list[Override]:
+    """Return the changes that one with a `*` in the name of an entry stands for: one for each entry that it fits."""
+    holder = values
+    for place, word in enumerate(override.loc[:-1]):
+        if isinstance(holder, list):
+            names = _names(holder)
+            if isinstance(word, str) and "*" in word and word not in names:
+                found = [number for number, name in enumerate(names) if isinstance(name, str) and fnmatchcase(name, word)]
+                if not found:
+                    message = f"there is none that {shown(word)} fits among its {len(names)} entries"
+                    raise ScenarioError([Fault(override.option, message, dotted(override.loc[:place]))])
+                each = [replace(override, loc=(*override.loc[:place], number, *override.loc[place + 1:])) for number in found]
+                return [change for one in each for change in _spread(values, one)]
+            holder = next((entry for number, entry in enumerate(holder) if word in (names[number], number, str(number))), None)
+        else:
+            holder = holder.get(word) if isinstance(holder, dict) else None
+    return [override]
 
 
 def _set(source: Changed, override: Override, defaults: Any) -> Changed:
@@ -118,9 +139,13 @@ def _step(holder: Any, word: str | int, override: Override, loc: Loc) -> str | i
     return _index(holder, word, override, loc) if isinstance(holder, list) else str(word)
 
 
+def _names(entries: list[Any]) -> list[Any]:
+    return [entry.get("name", entry.get("kind")) if isinstance(entry, dict) else entry for entry in entries]
+
+
 def _index(entries: list[Any], word: str | int, override: Override, loc: Loc) -> int:
     """The place of an entry, given as a number or by its name (an arm without one goes by its kind)."""
-    names = [entry.get("name", entry.get("kind")) if isinstance(entry, dict) else entry for entry in entries]
+    names = _names(entries)
     if word in names:
         return names.index(word)
     if str(word).isdecimal() and int(word) < len(entries):

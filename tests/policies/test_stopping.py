@@ -145,3 +145,14 @@ def test_more_users_judge_the_training_if_so_asked(log, items):
     tenth, half = fitted(small(epochs=1, held_out=None), log, items), fitted(small(epochs=1), log, items)
     assert len(log) - len(tenth.log_) == USERS // 10
     assert len(log) - len(half.log_) == USERS // 2
+
+
+def test_another_training_seed_is_another_training_judged_by_the_same_users(log, items):
+    first, again, other = (fitted(small(epochs=2, training_seed=seed), log, items) for seed in (0, 0, 1))
+    same, differs = (
+        [torch.equal(a, b) for a, b in zip(first.network_.parameters(), each.network_.parameters(), strict=True)]
+        for each in (again, other)
+    )
+    assert all(same)
+    assert not all(differs)
+    assert torch.equal(first.log_.interactions().items, other.log_.interactions().items)

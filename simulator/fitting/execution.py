@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,7 @@ import pandas as pd
 from simulator.datasets import Dataset
 from simulator.faults import ScenarioError
 from simulator.fitting.facts import FACTS, distances, facts_of, summarised
-from simulator.fitting.halves import half_distances, limit
+from simulator.fitting.halves import half_distances, is_within, limit
 from simulator.fitting.keys import MOST
 from simulator.fitting.loading import DRAWING, REAL, SIMULATED, Fitting
 from simulator.fitting.log import Log, log_of
@@ -25,9 +25,9 @@ from simulator.fitting.simulating import Told, Worlds, facts_of_some
 from simulator.runner import Resources
 from simulator.scenario import Scenario
 
-NEAREST, FINALISTS, RETRIALS = 3, 5, 4
-"""So many of the nearest worlds, and, to make up the finalists, the posterior's best draw and its mean, are played again so
-many times: the nearest of many is partly luck."""
+NEAREST, FINALISTS, RETRIALS = 6, 8, 6
+"""So many of the best worlds, and, to make up the finalists, the posterior's best draw and its mean, are played again so many
+times: the best of many is partly luck."""
 
 REFUSALS = 200
 """Points that no world can be made of, for each that one can, after which the ranges are called hopeless."""
@@ -181,6 +181,22 @@ class Fit:
             return np.inf
         return float(np.mean([told["distances"][name] / limit(self.halves[name].to_numpy()) for name in FACTS]))
 
+    def missed(self, told: Told) -> int:
+        """Return how many facts are beyond the spread of real halves; all of them if some fact could not be told."""
+        if told["distances"] is None:
+            return len(FACTS)
+        return sum(not is_within(told["distances"][name], self.halves[name].to_numpy()) for name in FACTS)
+
+    def _ranks(self, told: Sequence[Told | None], repeats: int = 1) -> np.ndarray:
+        """Return the numbers of points, best first, from what came of each in so many worlds.
+
+        First comes what misses the fewest facts, on average over the worlds; among equals, what is nearest: what no parameters
+        can meet is not brought nearer at the price of what can be met.
+        """
+        missed = np.reshape([len(FACTS) if each is None else self.missed(each) for each in told], (-1, repeats)).mean(1)
+        total = np.reshape([np.inf if each is None else self.total(each) for each in told], (-1, repeats)).mean(1)
+        return np.lexsort((total, missed))
+
     def _learn(self, points: np.ndarray) -> None:
         """Take from the posterior's draws what makes a world."""
         possible = np.array([self._makes_a_world(point) for point in points])
@@ -200,19 +216,16 @@ class Fit:
         return True
 
     def _choose(self, progress: Progress) -> bool:
-        """Play the finalists again; the nearest, on average, has the fitted values. Return whether it was interrupted."""
+        """Play the finalists again; the best has the fitted values. Return whether it was interrupted."""
         fitting = self.fitting
-        totals = np.array([np.inf if each is None else self.total(each) for each in self.told])
-        finalists = [self.values[number] for number in np.argsort(totals, kind="stable")[:NEAREST]]
+        finalists = [self.values[number] for number in self._ranks(self.told)[:NEAREST]]
         finalists += [fitting.values(point) for point in (self.search.best, self.points.mean(0)) if self._makes_a_world(point)]
         first = fitting.keys.simulations + 1
         scenarios = [fitting.world(values, first + retrial) for values in finalists for retrial in range(RETRIALS)]
         worlds = self._worlds("search", self._of_search)
         if worlds.play(scenarios, partial(progress, "finalists")):
             return True
-        told = [worlds.told(scenario) for scenario in scenarios]
-        totals = np.array([np.inf if each is None else self.total(each) for each in told]).reshape(len(finalists), RETRIALS)
-        best = int(totals.mean(1).argmin())
+        best = self._ranks([worlds.told(scenario) for scenario in scenarios], RETRIALS)[0]
         self.fitted = finalists[best]
         return False
 

@@ -158,8 +158,8 @@ def _limits(fitted: Fitted) -> list[str]:
     depth = manifest["fit"]["depth"]
     left_out = users["all"] - users["fitted_to"] - users["held_out"]
     return [
-        f"Fitted on {users['fitted_to']:,} users of {data['name']}, drawn at random; compared with the other "
-        f"{users['held_out']:,}, which the search never saw."
+        f"Fitted on {users['fitted_to']:,} users of {data['name']}; compared with the other "
+        f"{users['held_out']:,}, which the search never saw. Halves are drawn at random, but matched in activity."
         + (f" {count(left_out, 'user')} with fewer than {depth} takes stand in neither half." if left_out else ""),
         f"The simulated world has {world['users']:,} users, {world['items']:,} items and {world['topics']} topics, all "
         f"generated: nothing of the log but its size is copied. Its log is what users took in {world['rounds']} rounds "
@@ -195,8 +195,9 @@ def _made(fitted: Fitted) -> list[tuple[str, str]]:
         ("Posterior", f"Synthetic likelihood (Wood 2010) of two summaries of each fact, whose means are "
                       f"{'quadratic' if emulator['quadratic'] else 'linear'} functions of the parameters, learnt from "
                       f"the {emulator['used']} most plausible simulations{wide}{unlikely}"),
-        ("Fitted values", "Of the three nearest simulations, the posterior's peak and its mean, what is nearest to the "
-                          "users fitted to, on average in four more worlds. Distance: mean over facts, in units of the limits"),
+        ("Fitted values", "Of the six best simulations, the posterior's peak and its mean, what misses the fewest facts of the "
+                          "users fitted to, on average in six more worlds; among equals the nearest. Distance: mean over "
+                          "facts, in units of the limits"),
         ("Yardstick", f"{keys['halves']} random cuts of the real users in two halves, without replacement. A fact is met if "
                       f"the median distance over {keys['replicates']} fresh replicates is at most the {100 * WITHIN:g} % "
                       "quantile of the distances between halves"),

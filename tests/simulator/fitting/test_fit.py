@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from simulator.__main__ import app
 from simulator.fitting.execution import WORLDS, Fit
 from simulator.fitting.facts import FACTS
-from simulator.fitting.loading import BEHAVIOUR, fitting, read_fit
+from simulator.fitting.loading import BEHAVIOUR, fitting, matched_halves, read_fit
 from simulator.fitting.simulating import simulated_log
 from simulator.model import FilterBubbleModel
 from simulator.play import play
@@ -145,6 +145,41 @@ def test_the_halves_are_of_all_users_and_nobody_is_in_both(file: Path, real: Pat
     assert abs(len(asked.fitted_to) - len(asked.held_out)) <= 1
     other = fitting(read_fit(file, ["fit.seed=1"]), data)
     assert set(other.fitted_to) != set(asked.fitted_to)
+
+
+def test_halves_are_matched_in_activity():
+    """Of every two users next to each other in their number of takes, one is in each half; which, is chance."""
+    rng = np.random.default_rng(4)
+    users, takes = rng.permutation(1000)[:301], rng.integers(5, 400, 301)
+    one, other = matched_halves(users, takes, np.random.default_rng(1))
+    of = dict(zip(users.tolist(), takes.tolist(), strict=True))
+    assert sorted([*one, *other]) == sorted(users)
+    few, many = (np.sort([of[user] for user in half.tolist()]) for half in (one, other))
+    assert many[-1] == takes.max()                                          # left over, as there is no partner for it
+    ends = np.sort(takes)[:300].reshape(-1, 2)
+    assert (ends[:, 0] <= few).all()
+    assert (few <= ends[:, 1]).all()
+    drawn = [matched_halves(users, takes, np.random.default_rng(seed))[0] for seed in range(400)]
+    share = np.bincount(np.concatenate(drawn), minlength=1000)[users] / 400
+    assert share[takes < takes.max()] == pytest.approx(0.5, abs=5 * 0.5 / 20)
+
+
+def test_the_best_misses_the_fewest_facts_and_among_equals_is_the_nearest(file: Path, real: Path, tmp_path: Path):
+    from simulator.datasets import load
+
+    data = load(real)
+    fit = Fit(fitting(read_fit(file), data), data, tmp_path / "fit", Resources(1))
+    fit.halves = pd.DataFrame([dict.fromkeys(FACTS, 1.0)])
+
+    def world(*apart: float) -> dict[str, dict[str, float]]:
+        return {"distances": dict(zip(FACTS, apart, strict=True))}
+
+    far_in_one, near_in_none, met, met_nearer = (
+        world(0.9, 0.9, 0.9, 0.9, 0.9, 5), world(1.1, 1.1, 1.1, 1.1, 1.1, 1.1), world(1, 1, 1, 1, 1, 1), world(1, 1, 1, 1, 1, 0)
+    )
+    assert fit._ranks([near_in_none, far_in_one, met, None, met_nearer]).tolist() == [4, 2, 1, 0, 3]
+    lucky = [met_nearer, near_in_none]                                      # misses three of six on average
+    assert fit._ranks([*lucky, far_in_one, far_in_one], 2).tolist() == [1, 0]
 
 
 def test_the_search_never_looks_at_the_held_out_half(file: Path, real: Path, tmp_path: Path):

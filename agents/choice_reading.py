@@ -71,12 +71,12 @@ class PositionBased:
 
     An item is taken if its place is examined and it is attractive, each independently of all other places. Place p = 0, 1, … of
     the slate is examined with probability (1 + p)^(−η) (`power`) or e^(−η p) (`geometric`), own finds always; an item is
-    attractive with probability σ((u_ui − outside_utility) / temperature). Of more than `takes` such items she takes the first
-    down the list, own finds last.
+    attractive with probability σ((u_ui + z − outside_utility) / temperature), z ~ U(−misjudgement, misjudgement) anew each
+    time. Of more than `takes` such items she takes the first down the list, own finds last.
 
     Source: Richardson, Dominowska & Ragno 2007 (WWW) and Craswell et al. 2008 (WSDM), examination hypothesis; the name
     and the form after Chuklin, Markov & de Rijke 2015, "Click models for web search"; power η after Joachims, Swaminathan &
-    Schnabel 2017 (WSDM).
+    Schnabel 2017 (WSDM); misjudgement after Khritankov & Pilkevich 2021 (WISE).
     """
 
     examination: Literal["power", "geometric"] = "power"
@@ -91,6 +91,9 @@ class PositionBased:
     outside_utility: Utility = 0.3
     """Utility at which an examined item is taken half of the time."""
 
+    misjudgement: Annotated[float, Interval(ge=0, le=1e6)] = 0.0
+    """w: by how much she may be wrong at most about what an item is worth, in units of utility; 0 = it is as it seems."""
+
     def examined(self, users: Users, items: Catalog, menu: Menu, choice: Choice, draws: Draws) -> Tensor:
         return self._examined(users, menu, draws)[:, : menu.slate_size]
 
@@ -102,7 +105,10 @@ class PositionBased:
     def choose(self, users: Users, items: Catalog, menu: Menu, takes: int, draws: Draws) -> Choice:
         examined = self._examined(users, menu, draws)
         utility = true_utility(users, items, menu, examined)
-        attraction = torch.sigmoid((utility - self.outside_utility) / self.temperature)
+        seems = utility
+        if self.misjudgement > 0:
+            seems = utility + self.misjudgement * (2 * draws("misjudgement").uniform(users.ids[:, None], menu.items) - 1)
+        attraction = torch.sigmoid((seems - self.outside_utility) / self.temperature)
         attractive = draws("choice").uniform(users.ids[:, None], menu.items) < attraction
         return take_from_top(examined & attractive, utility, menu, takes)
 

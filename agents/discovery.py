@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -47,6 +48,12 @@ class ItemSampler:
         return item.clamp_(0, self.n_items - 1)
 
 
+@lru_cache
+def _binomial(trials: int, chance: float) -> Tensor:
+    """Return P(number ≤ 0, 1, … trials) of successes (trials + 1,) float32."""
+    return torch.from_numpy(stats.binom.cdf(range(trials + 1), trials, chance)).float()
+
+
 @dataclass(frozen=True)
 class Discovery:
     """Each round every user meets a few items by herself: some because they are everywhere, some because she looks there.
@@ -76,7 +83,7 @@ class Discovery:
         """
         if self.awareness == "all":
             return self._meet_all(users, items, looks, draws, active)
-        noticed_cdf = torch.from_numpy(stats.binom.cdf(range(self.awareness + 1), self.awareness, self.share)).float()
+        noticed_cdf = _binomial(self.awareness, self.share)
         count = torch.searchsorted(noticed_cdf, draws("notice").uniform(users.ids)).clamp_(max=self.awareness)
         count = torch.where(looks, count, self.awareness)
         if active is not None:

@@ -8,8 +8,11 @@ from torch import Tensor
 _PLACES = 32
 """Remembered items compared at once."""
 
+_BEFORE_ALL = torch.iinfo(torch.int32).min
+"""A round before any in which something was taken."""
+
 _CELLS_PER_QUESTION = 4
-"""A table of all users and items is made when it has at most so many cells for each pair of them that is asked about."""
+"""A table of all users and items is made when it, and what is remembered, have at most so many cells for each question."""
 
 
 class Memory:
@@ -45,11 +48,13 @@ class Memory:
         """Return a bool (b,): has user rows[j] taken items[j], ever or `since` some round?"""
         if not len(rows):
             return torch.zeros(0, dtype=torch.bool)
-        width = 1 + max(int(self.items.max()), int(items.max()))
-        if width * len(self.counts) <= _CELLS_PER_QUESTION * len(rows):
+        width, (n_users, capacity) = 1 + max(int(self.items.max()), int(items.max())), self.items.shape
+        if n_users * (capacity + width) <= _CELLS_PER_QUESTION * len(rows):
             return self._table(width, since)[rows, items]
         items = items.to(torch.int32)
-        return self._ever(rows, items) if since is None else self._lately(rows, items, since)
+        if self.rounds is None:
+            return self._ever(rows, items)
+        return self._lately(rows, items, _BEFORE_ALL if since is None else since)
 
     def _table(self, width: int, since: int | None) -> Tensor:
         """Return a bool (n_users, width): which items each user has taken, ever or `since` some round."""
@@ -76,7 +81,10 @@ class Memory:
         return found
 
     def _lately(self, rows: Tensor, items: Tensor, since: int) -> Tensor:
-        """`contains` over what was taken `since` some round, newest first: what is older than that is not looked at."""
+        """`contains` over what was taken `since` some round, newest first: what is older than that is not looked at.
+
+        What somebody takes time and again is found soon, however long her memory.
+        """
         assert self.rounds is not None
         found, counts = torch.zeros(len(rows), dtype=torch.bool), self.counts[rows]
         open_ = torch.arange(len(rows))                 # those whose newest places so far are all of these rounds

@@ -45,6 +45,20 @@ class Oracle(Control):
 
 
 @dataclass(frozen=True)
+class Extremes(Control):
+    """Every user is shown the unseen items that she feels most strongly about, for or against: those of largest |u|.
+
+    A control, not a policy: it reads the users' interests. Where what is taken grows dearer and what is refused more hateful,
+    nothing moves users faster.
+
+    Source: after Jiang, Chiappa, Lattimore, György & Kohli 2019 (AIES), "Degenerate feedback loops in recommender systems",
+    whose oracle shows what is liked most.
+    """
+
+    sees_truth: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class Informed(Control):
     """Nobody is shown a slate; but users are told something of every item that they come across, and choose by themselves.
 
@@ -91,19 +105,24 @@ class ABTest(Control):
         return (draws.at(0)("ab_test").uniform(users) < self.share).long()
 
 
-CONTROLS: dict[str, type[Control]] = {"organic": Organic, "oracle": Oracle, "informed": Informed, "ab_test": ABTest}
+CONTROLS: dict[str, type[Control]] = {
+    "organic": Organic, "oracle": Oracle, "extremes": Extremes, "informed": Informed, "ab_test": ABTest,
+}
 
 
 def best_unseen(
-    users: Users, items: Catalog, rows: Tensor, k: int, log: FeedbackLog, bias: Tensor | None = None
+    users: Users, items: Catalog, rows: Tensor, k: int, log: FeedbackLog, bias: Tensor | None = None, extremes: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return for each of the rows (b,) the k unseen items of highest true utility: ids and utilities (b, k), best first.
 
-    `bias` (M,) is added to the utilities; −∞ keeps an item out.
+    `bias` (M,) is added to the utilities; −∞ keeps an item out. `extremes`: of largest |utility| instead, which is returned.
     """
     taste = items.taste(users.interests, users.leanings)
     value = items.quality if bias is None else items.quality + F.pad(bias, (0, len(items) - len(bias)))
     if items.available is not None:
         value = value.masked_fill(~items.available, -torch.inf)
     there = slice(log.n_items)                  # where the catalogue grows, the rest has not been published
+    if extremes:
+        hidden = torch.where(value[there] == -torch.inf, -torch.inf, 0.0)
+        return rank(lambda block: (taste[block] @ items.appeal[there].T + items.quality[there]).abs(), rows, k, log, bias=hidden)
     return rank(lambda block: taste[block] @ items.appeal[there].T, rows, k, log, bias=value[there])

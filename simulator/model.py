@@ -236,6 +236,7 @@ class FilterBubbleModel(mesa.Model):
             filled=slates.filled,
             stock=self._stock(),
             ties=None if self.network is None else self.network.ties,
+            places=self.users.interests,
         )
         if self.escape is not None:
             self.escape.count(happened, self.catalog.topics)
@@ -289,6 +290,7 @@ class FilterBubbleModel(mesa.Model):
             viewpoint=self.catalog.labels.viewpoint,
             watched=None if keys.topic is None else keys.topic - 1,
             rarefied_to=keys.rarefied_to,
+            origin=self.users.origin,
             ring=self.catalog.ring is not None,
             space=self.catalog.space,
         )

@@ -20,7 +20,7 @@ from policies.people import suggest
 from policies.pipeline import Stages
 from policies.validation import Epoch
 from simulator.arms import Arm
-from simulator.controls import ABTest, Control, Informed, Oracle, best_unseen
+from simulator.controls import ABTest, Control, Extremes, Informed, Oracle, best_unseen
 from simulator.draws import Draws
 from simulator.learnt import Learnt
 from simulator.recommender import OPENING, Recommender
@@ -200,8 +200,9 @@ class Platform(mesa.Agent):
         return free if bias is None else free & (bias > -torch.inf)
 
     def _rank(self, recommender: Recommender, users: Tensor, draws: Draws) -> Tensor:
-        if isinstance(recommender.policy, Oracle):
-            slates = best_unseen(self.model.users, self.model.catalog, users, self.slate_size, self.log, self.bias())[0]
+        if isinstance(recommender.policy, Oracle | Extremes):
+            bias, extremes = self.bias(), isinstance(recommender.policy, Extremes)
+            slates = best_unseen(self.model.users, self.model.catalog, users, self.slate_size, self.log, bias, extremes)[0]
         else:
             slates = self.stages(users, draws, recommender.arm.explore, recommender).shown
         for event in self.events:

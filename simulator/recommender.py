@@ -14,7 +14,7 @@ from policies.log import FeedbackLog, ItemData
 from policies.pipeline import Stages, recommend
 from policies.validation import Epoch
 from simulator.arms import Arm
-from simulator.controls import Oracle
+from simulator.controls import Extremes, Oracle
 from simulator.draws import Draws
 from simulator.threads import one_thread
 
@@ -33,7 +33,7 @@ class Recommender:
     @property
     def recommends(self) -> bool:
         """Does this arm show anybody anything?"""
-        return isinstance(self.policy, Policy | Oracle)
+        return isinstance(self.policy, Policy | Oracle | Extremes)
 
     def due(self, round: int) -> bool:
         """Is there a policy that is to be fitted now?"""

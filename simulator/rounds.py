@@ -34,6 +34,7 @@ class World:
     watched: int | None = None      # the topic to watch, 0 … T − 1
     rarefied_to: int = 5            # how many takes of a user's are drawn where numbers have to be equal
     ring: bool = False              # do items stand on a ring, item j in place j?
+    origin: Tensor | None = None    # (N, d) float32: interests before anything happened, rows of the space as they are
     space: Space = "simplex"        # on the sphere interests are the squares of directions
 
 
@@ -72,3 +73,4 @@ class Round:
     escape: Attempt | None = None   # those who try to leave their bubble, once the first attempt has begun
     again: Tensor | None = None     # (N, m) bool: of what was taken, had been taken before; None: nothing ever is
     present: Tensor | None = None   # (N,) bool: has arrived and has not left; None: everybody, in a world without churn
+    places: Tensor | None = None    # (N, d) float32: where users stand before this round's drift, rows of the space

@@ -15,6 +15,11 @@ def drift(now: Tensor, start: Tensor) -> Tensor:
     return jensen_shannon(now, start)
 
 
+def displacement(now: Tensor, start: Tensor) -> Tensor:
+    """How far each user has gone, squared: ‖μ_t − μ_0‖². Rows of any space (N, d) × 2 → (N,) ≥ 0. Jiang et al. (2019)."""
+    return (now.double() - start.double()).square().sum(1)
+
+
 def drift_speed(now: Tensor, before: Tensor) -> Tensor:
     """Share of interest that changed topic in a round: ‖θ_t − θ_{t−1}‖₁ / 2. (N, T) × 2 → (N,), 0 … 1."""
     return (now - before).abs().sum(1) / 2

@@ -349,12 +349,24 @@ def drift_speed(o: Observation) -> float | None:
     return None if o.previous is None else mean(state.drift_speed(o.interests, o.of_present(o.previous)))
 
 
+def displaced(o: Observation) -> float | None:
+    now, start = o.round.places, o.frame.world.origin
+    return None if now is None or start is None else mean(state.displacement(o.of_present(now), o.of_present(start)))
+
+
 INTERESTS = [
     Measure(
         "interests.drift", "Drift of interests", "JSD, base 2", "0 … 1", 0, 1, 1,
         "Jensen–Shannon divergence of a user's interests from those of round 0, mean over users.",
         "Lin 1991",
         of_users(lambda o: mean(state.drift(o.interests, o.of_present(o.frame.world.interests)))),
+    ),
+    Measure(
+        "interests.displacement", "Displacement of interests", "squared units of interests", "0 … ∞", 0, None, 1,
+        "Mean over users of ‖μ_t − μ_0‖², how far interests are from what they were before anything happened: in worlds of "
+        "values, in squared units of utility. Without an end to it, interests degenerate.",
+        "Jiang et al. 2019; Khritankov & Pilkevich 2021, the amplitude of the loop",
+        of_users(displaced),
     ),
     Measure(
         "interests.entropy", "Entropy of interests", "nats", "0 … ln T", 0, None, -1,

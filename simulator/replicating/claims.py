@@ -127,6 +127,9 @@ class Lookup:
             slopes.append(time @ values / (time**2).sum())
         return np.mean(slopes, axis=0)
 
+    def trend(self, group: Reference, given: str | None) -> np.ndarray:
+        raise NotPlayed             # a replication has no groups of arms, and its keys say so; a study has
+
     def span(self, reference: Reference) -> tuple[int, int] | None:
         """Return the first and the last round that a reference is about; None: the last that there is."""
         over = self.row.at if self.row.claim.over == "round" else None
@@ -268,7 +271,8 @@ def _wrong(row: Row, sweep: Sweep) -> Iterator[tuple[str, str]]:
 
 def _wrong_reference(row: Row, reference: Reference, sweep: Sweep) -> Iterator[str]:
     axes = [axis.label for axis in sweep.axes]
-    if reference.arm not in sweep.arms:
+    arms = {cell.number: [arm.name for arm in cell.scenario.policies] for cell in sweep.cells}
+    if not any(reference.arm in names for names in arms.values()):
         yield f"there is no arm {reference.arm!r}{did_you_mean(reference.arm, (*sweep.arms, *FUNCTIONS))}"
         return
     for name in reference.given:
@@ -287,6 +291,8 @@ def _wrong_reference(row: Row, reference: Reference, sweep: Sweep) -> Iterator[s
     if not cells:
         yield f"no cell is meant by {row.claim.where or ''}{'' if row.at is None else f' {row.claim.over} {shown(row.at)}'}"
         return
+    if lacking := next((cell for cell in cells if reference.arm not in arms[cell.number]), None):
+        yield f"there is no arm {reference.arm!r} in the cell {lacking.in_words}"
     settings = ((cell.scenario.measures.names, cell.scenario.measures.every, cell.scenario.rounds) for cell in cells)
     for names, every, rounds in dict.fromkeys(settings):
         if measure not in select(names):

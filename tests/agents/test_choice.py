@@ -333,6 +333,7 @@ KNOBS = [       # kind, knob, from, to, what it raises, and what else is set
     ("position_based", "decay", 2.0, 0.3, takes_per_user),
     ("position_based", "temperature", 0.6, 0.1, share_of_the_best, {"decay": 0.0}),
     ("position_based", "outside_utility", 0.8, 0.2, takes_per_user),
+    ("position_based", "misjudgement", 3.0, 0.0, share_of_the_best, {"decay": 0.0}),
     ("satisficing", "aspiration", 0.25, 0.55, depth),
     ("satisficing", "fall", 0.3, 0.0, depth, {"aspiration": 0.59}),
     ("satisficing", "settles", False, True, takes_per_user, {"aspiration": 0.9, "fall": 0.0}),

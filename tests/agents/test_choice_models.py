@@ -167,6 +167,18 @@ def test_position_based_clicks_are_independent(examination, decay, takes, crowd,
     assert fits(coded(choice), first_accepted(chances, takes)) > ALPHA
 
 
+def test_misjudgement_is_uniform_around_the_truth(crowd, catalog, make_menu):
+    """The chance is the mean of σ over U(u − w, u + w): a difference of softplus, its integral."""
+    w, model = 1.5, PositionBased(decay=0.0, temperature=0.25, outside_utility=0.4, misjudgement=1.5)
+    slate = [6, 2, 0, 5]
+    choice = model.choose(crowd, catalog, make_menu(N, slate, []), 4, DRAWS)
+    for item in slate:
+        high, low = ((U[item] + sign * w - 0.4) / 0.25 for sign in (1, -1))
+        chance = (np.logaddexp(0, high) - np.logaddexp(0, low)) / (high - low)
+        taken = ((choice.items == item) & choice.taken).any(1).double().mean().item()
+        assert taken == pytest.approx(chance, abs=4 * (0.25 / N) ** 0.5)
+
+
 def test_a_power_of_1_examines_the_third_place_a_third_of_the_time(crowd, catalog, make_menu):
     menu = make_menu(N, [6, 2, 0], [])
     model = PositionBased()

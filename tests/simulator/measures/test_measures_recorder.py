@@ -235,8 +235,8 @@ def twin(
 TESTED_ELSEWHERE = {
     name for name in DEFAULT
     if name.split(".")[0] in {"creators", "escape", "feedback", "language", "network", "users"}
-    or name.split(".")[1] in {"own_side", "topic_share", "repeat_rate"}
-} | {measure.name for measure in [*ATTITUDES, *ALONG_RING, *COMPARING, *TRAINING]}
+    or name.split(".")[1] in {"own_side", "topic_share", "repeat_rate", "displacement"}
+} | {measure.name for measure in [*ATTITUDES, *ALONG_RING, *HOLDING, *COMPARING, *TRAINING]}
 """Measures of parts that a plain world does not have; their own tests stand beside those of the parts."""
 
 

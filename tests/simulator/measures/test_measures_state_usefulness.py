@@ -29,6 +29,11 @@ def test_similarity_equals_a_loop_over_pairs(seed: int, n: int, t: int) -> None:
     assert state.similarity(torch.from_numpy(x)) == pytest.approx(np.mean(cosines))
 
 
+def test_displacement_by_hand() -> None:
+    now, start = torch.tensor([[3.0, -1.0], [0.5, 0.5]]), torch.tensor([[0.0, 3.0], [0.5, 0.5]])
+    assert state.displacement(now, start).tolist() == [25, 0]
+
+
 def test_similarity_leaves_users_out_of_their_own_pairs() -> None:
     assert state.similarity(torch.eye(5)) == pytest.approx(0, abs=1e-9)
 

@@ -206,6 +206,19 @@ def test_what_is_wrong_is_said_where_it_stands(tmp_path: Path, claims: str, word
     assert all(fault.line >= 15 for fault in error.value.faults)
 
 
+def test_an_arm_is_looked_for_in_the_cells_that_are_meant(tmp_path: Path) -> None:
+    """An axis may leave arms out where they are not asked about."""
+    world = WORLD.replace("{label: rate, values: [0, 0.2]}", "[0.1, 0.2]").replace("users.drift.rate: [0.1, 0.2]", (
+        "part: {values: {whole: {rounds: 4}, some: {policies: [random]}}}"
+    ))
+    file = tmp_path / "paper.yaml"
+    file.write_text(world + LEVEL.replace("random", "organic, where: part == 'whole'") + "}\n")
+    assert load_replication(file).sweep.arms == ("random",)
+    file.write_text(world + LEVEL.replace("random", "organic") + "}\n")
+    with pytest.raises(ScenarioError, match="there is no arm 'organic' in the cell part some"):
+        load_replication(file)
+
+
 def test_a_file_without_claims_and_an_unknown_name(tmp_path: Path) -> None:
     file = tmp_path / "none.yaml"
     file.write_text("title: t\npolicies: [organic]\n")

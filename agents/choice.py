@@ -8,6 +8,7 @@ from agents.choice_belief import CertaintyEquivalent
 from agents.choice_best import Best, PartialKnowledge
 from agents.choice_logit import Logit, NestedLogit
 from agents.choice_reading import Cascade, PositionBased, Satisficing
+from agents.choice_spatial import DistanceLogit
 
 __all__ = [
     "CHOICES", "Choice", "ChoiceModel", "Examining", "Menu", "Positive", "Told", "Utility", "take_in_order", "true_utility",
@@ -25,4 +26,5 @@ CHOICES: dict[str, type[ChoiceModel]] = {
     "bounded_confidence": BoundedConfidence,
     "like_minded": LikeMinded,
     "biased_acceptance": BiasedAcceptance,
+    "distance_logit": DistanceLogit,
 }

@@ -55,6 +55,7 @@ class UserCohort(mesa.Agent):
         self.trust = 1.0                # chance that an item of a slate is considered at all
         self.share = discovery.share    # chance that an own find is noticed beside a slate
         self.avoided: Tensor | None = None      # (n, T) bool: topics that those who try to leave their bubble do not look at
+        self.known: Tensor | None = None        # (n, M) bool: items that they know of; None: no such thing in this world
         self.shown_again = False        # may the platform have forgotten what they took?
 
     def choose(
@@ -89,6 +90,8 @@ class UserCohort(mesa.Agent):
         users = self.users
         looks = shown & (draws("look").uniform(users.ids) < users.adoption)
         finds, noticed = self.discovery.meet(users, self.catalog, self.sampler, looks, draws, active)
+        if self.known is not None:
+            noticed &= self.known               # of all that there is
         if self.repeats is not None:
             finds, noticed = self.repeats.meet(users, self.catalog, self.memory, finds, noticed, self.model.round, draws)
         if self.network is not None:
@@ -107,6 +110,9 @@ class UserCohort(mesa.Agent):
         items, offered = torch.cat([slate, finds], 1), torch.cat([offered, noticed], 1)
         if self.avoided is not None:
             offered &= outside(self.catalog, items, self.avoided)
+        if self.known is not None:
+            rows, places = offered.nonzero(as_tuple=True)
+            self.known[rows, items[rows, places]] = True
         return Menu(items, offered, slate_size=k)
 
     def had(self, rows: Tensor, items: Tensor) -> Tensor:

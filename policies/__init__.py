@@ -13,6 +13,7 @@ from policies.mf import MatrixFactorisation
 from policies.neighbours import ItemKNN, UserKNN
 from policies.ngcf import NGCF
 from policies.popularity import Popularity
+from policies.sales import NeighbourSales
 from policies.sasrec import SASRec
 from policies.text import Text
 from policies.uniform import Random
@@ -23,6 +24,7 @@ POLICIES: dict[str, type[Policy]] = {
     "popularity": Popularity,
     "itemknn": ItemKNN,
     "userknn": UserKNN,
+    "neighbour_sales": NeighbourSales,
     "ease": EASE,
     "salsa": SALSA,
     "nearest_item": NearestItem,

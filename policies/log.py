@@ -177,11 +177,20 @@ class FeedbackLog:
 
     def _where(self, kept: Tensor) -> FeedbackLog:
         """Return a log of some of the interactions, with their signals; without slates."""
-        users, items, rounds = self.interactions()
-        signals = self.signals()
         rest = self._empty(self.n_items)
-        for round in rounds.unique_consecutive().tolist():
-            rest._record_some(kept & (rounds == round), round, users, items, signals)
+        if not self._chunks:
+            return rest
+        sizes = [int(part.sum()) for part in kept.split([len(chunk.users) for chunk in self._chunks])]
+        columns = [column[kept] for column in self.interactions()]
+        rest._chunks = [Interactions(*parts) for parts in zip(*(column.split(sizes) for column in columns), strict=True)]
+        signals = {name: column[kept].split(sizes) for name, column in self.signals().items()}
+        rest._signals = [{name: parts[number] for name, parts in signals.items()} for number in range(len(sizes))]
+        users, items, rounds = columns
+        rest._sequence.append(users, items)
+        if rest._last is not None:                              # all at once: round by round takes as long as it took to happen
+            newest = rest._newest(users, items)
+            rest._history.append(users[newest], items[newest])
+            rest._last.append(users[newest], rounds[newest])
         return rest
 
     def _empty(self, n_items: int) -> FeedbackLog:

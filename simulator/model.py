@@ -85,6 +85,8 @@ class FilterBubbleModel(mesa.Model):
             cohort.network = self.network
             if repeats is not None:
                 cohort.repeat(repeats)
+            if start.awareness is not None:
+                cohort.known = start.awareness.begin(cohort.users, self.catalog, self.draws)
             cohort.remember(self.past.users, self.past.items)
         for row in torch.linspace(0, len(self.users) - 1, min(FOCAL_USERS, len(self.users))).long().tolist():
             cohort = next(c for c in self.cohorts if c.rows.start <= row < c.rows.stop)

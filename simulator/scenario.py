@@ -39,6 +39,7 @@ from agents.space import Space
 from agents.users import divide
 from policies.base import Policy
 from simulator.arms import Arm, OneArm, comparable, unknown_sides
+from simulator.awareness_keys import AwarenessKeys, awareness_conflicts
 from simulator.belief_conflicts import belief_conflicts
 from simulator.churn_keys import ChurnKeys
 from simulator.creator_keys import MOST_PLANNED, CreatorKeys
@@ -363,6 +364,9 @@ class DiscoveryKeys(Section):
     fame: Annotated[float, Interval(ge=0, le=10)] = 0.0
     """How much sooner the well-known is found by interest too: among the items of a topic, ∝ salience^fame; 0 = all alike."""
 
+    known: AwarenessKeys | None = None
+    """With `awareness: all`, on the plane: of all items, users find those alone that they know of. null: all."""
+
 
 class DataKeys(Section):
     """A real log that users, items and the first interactions are taken from."""
@@ -672,6 +676,7 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     yield from network_conflicts(scenario)
     yield from feature_conflicts(items.features, items.space, scenario.data is not None)
     yield from belief_conflicts(scenario)
+    yield from awareness_conflicts(scenario)
 
     precision = scenario.precision
     if precision is not None:

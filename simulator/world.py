@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from agents.awareness import Awareness
 from agents.catalog import Catalog, draw_catalog
 from agents.discovery import Discovery
 from agents.interests import Correlated, Drawn, Interests
@@ -33,6 +34,7 @@ class Beginning:
     past: Interactions              # a real log, oldest first; empty in a synthetic world
     supply: Supply | None           # None: nothing is published after the beginning
     network: Network | None         # None: users know nothing of each other
+    awareness: Awareness | None     # what users know of at the start; None: there is no such thing, they find what they find
 
 
 def load_data(scenario: Scenario) -> Dataset | None:
@@ -130,7 +132,10 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
         leanings=leanings,
     )
     network = build_network(scenario, users, len(catalog), draws, data)
-    return Beginning(users, cohorts, catalog, Discovery(**scenario.discovery.model_dump()), _past(data), supply, network)
+    finds = scenario.discovery.model_dump(exclude={"known"})
+    known = scenario.discovery.known
+    awareness = None if known is None else Awareness(**known.model_dump())
+    return Beginning(users, cohorts, catalog, Discovery(**finds), _past(data), supply, network, awareness)
 
 
 def _cohorts(keys: tuple[Cohort, ...], count: int) -> list[tuple[slice, Cohort]]:

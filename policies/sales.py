@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,8 +22,8 @@ class NeighbourSales(Policy):
 
     s_ui = Σ_v c_vi / (Σ_w c_wi)^discount over the `neighbours` users v ≠ u of highest cosine of c_u and c_v, where c_vi is how
     often v took i: every take counts, and neighbours count alike. Her own row is what she has taken by now, the others' are as
-    of the last training. Users who are equally alike, and items of equal score, come in random order; items that no neighbour took
-    follow by popularity. An item that she took before is shown again where users take things again (`users.repeats`).
+    of the last training. Users who are equally alike, and items of equal score, come in random order; items that no neighbour
+    took follow by popularity. An item that she took before is shown again where users take things again (`users.repeats`).
 
     Neighbours are searched whenever slates are made, in time that grows with the square of the number of users.
 
@@ -37,8 +36,6 @@ class NeighbourSales(Policy):
 
     discount: UnitInterval = 0.0
     """How far an item's popularity is divided out: 0 = not at all, 1 = the neighbours' share of all its takes counts."""
-
-    held_out_share: ClassVar[float] = 0.0       # takes are counted, all of them, and nothing is fitted to them
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         users, taken, _ = log.interactions()

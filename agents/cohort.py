@@ -16,6 +16,7 @@ from agents.choice import Choice, ChoiceModel, Menu
 from agents.churn import Attendance, keep_absent
 from agents.discovery import Discovery, ItemSampler
 from agents.drift import DriftModel
+from agents.drift_base import Holding
 from agents.escape import choose_deliberately, instead, outside
 from agents.feedback import Feedback, Reaction, react
 from agents.memory import Memory
@@ -89,7 +90,7 @@ class UserCohort(mesa.Agent):
         """
         users = self.users
         looks = shown & (draws("look").uniform(users.ids) < users.adoption)
-        finds, noticed = self.discovery.meet(users, self.catalog, self.sampler, looks, draws, active)
+        finds, noticed = self.discovery.meet(users, self.catalog, self.sampler, looks, draws, active, self.model.round)
         if self.known is not None:
             noticed &= self.known               # of all that there is
         if self.repeats is not None:
@@ -118,6 +119,8 @@ class UserCohort(mesa.Agent):
     def had(self, rows: Tensor, items: Tensor) -> Tensor:
         """Return a bool (b,): has user rows[j] taken items[j], so that she does not take it now?"""
         since = None if self.repeats is None else self.repeats.fresh_since(self.model.round)
+        if since == self.model.round:           # nothing was taken in this round yet
+            return torch.zeros(len(rows), dtype=torch.bool)
         return self.memory.contains(rows, items, since)
 
     def repeat(self, repeats: Repeats) -> None:
@@ -168,6 +171,13 @@ class UserCohort(mesa.Agent):
         rows, places = choice.taken.nonzero(as_tuple=True)
         self.keep(rows, choice.items[rows, places])
         self.move(choice, draws)
+
+    def held(self) -> Tensor | None:
+        """Return what each of them holds in mind (n, places) int64 item ids, −1 in an empty place, all of them last.
+
+        None: their drift model holds nothing.
+        """
+        return self.drift_model.held(self.users.trace) if isinstance(self.drift_model, Holding) else None
 
     def move(self, choice: Choice, draws: Draws) -> None:
         """Their interests move with what they took."""

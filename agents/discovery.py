@@ -15,6 +15,8 @@ from agents.chance import Draws
 from agents.space import mixture
 from agents.users import Users
 
+Source = Literal["drawn", "individual", "central"]
+
 
 class ItemSampler:
     """Draws items by salience or by topic, in O(log) per draw and without a weight per user and item.
@@ -62,21 +64,29 @@ class Discovery:
     topics, drawn ∝ her interests, ∝ the item's share of that topic times its salience^fame. Without a recommender she
     considers all of them; when she looks at a slate, each is still noticed with probability `share`.
 
+    Finds may be news instead, each item of the catalogue once, in order: every round brings `awareness` new ones to everybody
+    (central), or so many to each user, which nobody else finds (individual).
+
     Source: Fleder & Hosanagar 2009 (Management Science), awareness from popularity and from closeness; consideration sets
-    after Manski 1977 (Theory and Decision).
+    after Manski 1977 (Theory and Decision); central and individual news: Geschke, Lorenz & Holtz 2019 (British Journal of
+    Social Psychology).
     """
 
     share: float                    # in [0, 1]: chance that an own find is still noticed when a slate is looked at
     awareness: int | Literal["all"] # items met per user and round, at least one; all: every one that there is
     popularity_weight: float        # in [0, 1]: share of the finds met by salience; the rest are met by interest
     fame: float = 0.0               # ≥ 0: how much sooner the well-known is found among the items of a topic
+    source: Source = "drawn"        # where finds come from: drawn as above, or news
+    n_users: int = 0                # users in the world, among whom individual news are divided
 
     def meet(
-        self, users: Users, items: Catalog, sampler: ItemSampler, looks: Tensor, draws: Draws, active: Tensor | None = None
+        self, users: Users, items: Catalog, sampler: ItemSampler, looks: Tensor, draws: Draws, active: Tensor | None = None,
+        round: int = 0,
     ) -> tuple[Tensor, Tensor]:
         """Return finds (n, awareness) int64 and which of them are noticed (n, awareness) bool.
 
-        `looks` (n,): looks at a slate; `active` (n,): is there at all, the others meet nothing (None: everybody is).
+        `looks` (n,): looks at a slate; `active` (n,): is there at all, the others meet nothing (None: everybody is). `round`:
+        its number, by which news are dealt out.
         The number noticed is Binomial(awareness, share), and the first so many are: finds are exchangeable, so this is the
         same as thinning them one by one, and what is noticed beside a slate is a part of what the same user would have found
         without it. With an awareness of all, every item has a place of its own and is thinned by itself.
@@ -91,6 +101,8 @@ class Discovery:
         if sampler.empty:
             count = torch.zeros_like(count)
         noticed = torch.arange(self.awareness) < count[:, None]
+        if self.source != "drawn":
+            return self._news(users.ids, len(items), self.awareness, round), noticed
         rows, slots = noticed.nonzero(as_tuple=True)
         source, quantile = draws("find").uniform_pair(users.ids[rows], slots)
 
@@ -105,6 +117,12 @@ class Discovery:
         finds = torch.zeros(noticed.shape, dtype=torch.int64)
         finds[rows, slots] = sampler.draw(row, quantile)
         return finds, noticed
+
+    def _news(self, ids: Tensor, n_items: int, each: int, round: int) -> Tensor:
+        """Return the news (n, each) of a round: the next of the catalogue, from wherever round 0 stands in it."""
+        place = ids if self.source == "individual" else torch.zeros_like(ids)
+        first = (round * (self.n_users if self.source == "individual" else 1) + place) * each
+        return (first[:, None] + torch.arange(each)) % n_items
 
     def _meet_all(
         self, users: Users, items: Catalog, looks: Tensor, draws: Draws, active: Tensor | None

@@ -7,7 +7,7 @@ the model says that time alone, or what was merely before them, moves them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, NamedTuple, Protocol
+from typing import Annotated, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from annotated_types import Interval
@@ -41,6 +41,13 @@ class DriftModel(Protocol):
     def start(self, interests: Tensor) -> Tensor: ...
 
     def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted: ...
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A drift model whose users hold items in mind, which can be told to others."""
+
+    def held(self, trace: Tensor) -> Tensor: ...            # (n, places) int64 item ids, −1 in an empty place, all of them last
 
 
 def no_trace(interests: Tensor) -> Tensor:

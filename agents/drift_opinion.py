@@ -80,11 +80,16 @@ class MemoryMean:
     def start(self, interests: Tensor) -> Tensor:
         return torch.full((len(interests), self.size), -1)      # item ids, oldest first; −1 = an empty place, all of them last
 
+    def held(self, trace: Tensor) -> Tensor:
+        return trace
+
     def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted:
         held = users.trace
         for item, taken in zip(choice.items.T, choice.taken.T, strict=True):
-            new = taken & (held != item[:, None]).all(1)
-            held = torch.where(new[:, None], self._with(held, item, users.ids, draws), held)
+            rows = taken.nonzero()[:, 0]
+            rows = rows[(held[rows] != item[rows, None]).all(1)]
+            if len(rows):
+                held = held.index_copy(0, rows, self._with(held[rows], item[rows], users.ids[rows], draws))
         count = (held >= 0).sum(1, keepdim=True)
         total = torch.zeros_like(users.origin)
         for item in held.T[: int(count.max())]:

@@ -63,9 +63,9 @@ class Network:
                 column[who] = rows
         self.trace = trace
 
-    def pass_on(self, choice: Choice, draws: Draws) -> None:
-        """What was taken goes round among friends, who may come across it in the next round."""
-        self.grapevine = self.sharing.pass_on(self.grapevine, choice, self.ties, self.n_items, draws)
+    def pass_on(self, choice: Choice, draws: Draws, held: Tensor | None = None, active: Tensor | None = None) -> None:
+        """What was taken, and what is held in mind (N, places), goes round among friends, who may meet it in the next round."""
+        self.grapevine = self.sharing.pass_on(self.grapevine, choice, self.ties, self.n_items, draws, held, active)
 
     def hear(
         self, users: Users, finds: Tensor, noticed: Tensor, items: Catalog, active: Tensor, draws: Draws

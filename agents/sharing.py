@@ -1,4 +1,4 @@
-"""What users hear of from friends: what these took lately, and what they passed on."""
+"""What users hear of from friends: what these took lately, what they passed on, and what they have in mind."""
 
 from __future__ import annotations
 
@@ -37,42 +37,75 @@ class Sharing:
     passes it on to each of her followers with probability `passes_on`; they have it before them in the next round, and if they
     take it they may pass it on in turn. So every user has one chance to reach each follower with each item.
 
+    With probability `posts` a user posts one of the items that she holds in mind, each alike, to all her followers, and those who
+    do not hold it themselves have it before them in the next round. What they hold is as their drift model says (`memory_mean`).
+
     Source: independent cascade: Goldenberg, Libai & Muller 2001 (Marketing Letters), "Talk of the network"; Kempe, Kleinberg &
-    Tardos 2003 (KDD), "Maximizing the spread of influence through a social network".
+    Tardos 2003 (KDD), "Maximizing the spread of influence through a social network". Posts: Geschke, Lorenz & Holtz 2019
+    (British Journal of Social Psychology), "The triple filter bubble", where one user posts after the other.
     """
 
     share: float                    # in [0, 1]: share of a user's own finds that come from what friends took
     rounds: int                     # ≥ 1: rounds back to which friends tell what they took
     passes_on: float                # in [0, 1]: chance that an item taken is passed on to a follower
-    most: int                       # ≥ 1: items passed on to a user that she can have before her in a round
+    most: int                       # ≥ 1: items passed on or posted to a user that she can have before her in a round
+    posts: float = 0.0              # in [0, 1]: chance that a user posts an item that she holds in mind
 
-    def pass_on(self, vine: Grapevine, choice: Choice, ties: Ties, n_items: int, draws: Draws) -> Grapevine:
-        """Return what goes round after a round."""
+    def pass_on(
+        self, vine: Grapevine, choice: Choice, ties: Ties, n_items: int, draws: Draws, held: Tensor | None = None,
+        active: Tensor | None = None,
+    ) -> Grapevine:
+        """Return what goes round after a round.
+
+        `held` (N, places): what users hold in mind (None: nothing); `active` (N,): who may post (None: everybody).
+        """
         if self.share:
             rounds = (*vine.rounds, (choice.items, choice.taken))[-self.rounds :]
             items, taken = (torch.cat(column, 1) for column in zip(*rounds, strict=True))
             order = (~taken).to(torch.uint8).argsort(dim=1, stable=True)
             vine = vine._replace(rounds=rounds, lately=items.gather(1, order), told=taken.sum(1))
+        sent = []
         if self.passes_on:
-            passed, heard = self._cascade(choice, ties, n_items, draws)
+            sent.append(self._cascade(choice, ties, n_items, draws))
+        if self.posts and held is not None:
+            sent.append(self._post(held, active, ties, draws))
+        if sent:
+            passed, heard = self._delivered(*(torch.cat(column) for column in zip(*sent, strict=True)), ties.n_users)
             vine = vine._replace(passed=passed, heard=heard)
         return vine
 
-    def _cascade(self, choice: Choice, ties: Ties, n_items: int, draws: Draws) -> tuple[Tensor, Tensor]:
+    def _cascade(self, choice: Choice, ties: Ties, n_items: int, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """Return who is reached (e,), with which item, and by what luck."""
         giver, place = choice.taken.nonzero(as_tuple=True)
         item = choice.items[giver, place]
         rows, places = ties.followers.of(giver)
         receiver = ties.followers.followed[places]
         luck = draws("pass on").uniform(receiver, giver[rows] * n_items + item[rows])
         reached = luck < self.passes_on
-        receiver, item, luck = receiver[reached], item[rows[reached]], luck[reached]
+        return receiver[reached], item[rows[reached]], luck[reached]
+
+    def _post(self, held: Tensor, active: Tensor | None, ties: Ties, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """Return who is reached (e,), with which item, and a draw that decides which are too many."""
+        users, count = torch.arange(ties.n_users), (held >= 0).sum(1)
+        asks, which = draws("post held").uniform_pair(users)
+        does = (asks < self.posts) & (count > 0)
+        giver = (does if active is None else does & active).nonzero()[:, 0]
+        place = torch.minimum((which[giver] * count[giver]).long(), count[giver] - 1)
+        rows, places = ties.followers.of(giver)
+        receiver, item = ties.followers.followed[places], held[giver, place][rows]
+        news = (held[receiver] != item[:, None]).all(1)
+        receiver, item, giver = receiver[news], item[news], giver[rows[news]]
+        return receiver, item, draws("read post").uniform(receiver, giver)
+
+    def _delivered(self, receiver: Tensor, item: Tensor, luck: Tensor, n_users: int) -> tuple[Tensor, Tensor]:
+        """Return what is before each user (N, p), and in which places there is something."""
         order = receiver.argsort(stable=True)
         receiver, item, luck = receiver[order], item[order], luck[order]
         rank = rank_in_row(receiver, luck)                      # given that they are lucky, any order of luck is as likely
         kept = rank < self.most
         width = int(rank[kept].max()) + 1 if kept.any() else 0
-        passed = torch.zeros(ties.n_users, width, dtype=torch.int64)
-        heard = torch.zeros(ties.n_users, width, dtype=torch.bool)
+        passed = torch.zeros(n_users, width, dtype=torch.int64)
+        heard = torch.zeros(n_users, width, dtype=torch.bool)
         passed[receiver[kept], rank[kept]] = item[kept]
         heard[receiver[kept], rank[kept]] = True
         return passed, heard

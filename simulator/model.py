@@ -203,6 +203,18 @@ class FilterBubbleModel(mesa.Model):
         """Return a bool (N, m): what of their choice users had taken before."""
         return torch.cat([cohort.again(Choice(*(column[cohort.rows] for column in choice))) for cohort in self.cohorts])
 
+    def held(self) -> Tensor | None:
+        """Return what users hold in mind (N, places) int64 item ids, −1 in an empty place, all of them last; None: nothing."""
+        parts = [cohort.held() for cohort in self.cohorts]
+        width = max((part.shape[1] for part in parts if part is not None), default=0)
+        if not width:
+            return None
+        held = torch.full((len(self.users), width), -1)
+        for cohort, part in zip(self.cohorts, parts, strict=True):
+            if part is not None:
+                held[cohort.rows, : part.shape[1]] = part
+        return held
+
     def drift(self, choice: Choice, draws: Draws) -> None:
         """Every cohort's users remember what they took and change."""
         for cohort in self.cohorts:
@@ -213,7 +225,7 @@ class FilterBubbleModel(mesa.Model):
         if self.network is None:
             return
         self.network.move(self.users, active, draws)
-        self.network.pass_on(choice, draws)
+        self.network.pass_on(choice, draws, self.held() if self.network.sharing.posts else None, active)
         if self.round >= OPENING:
             self.network.rewire(self.users, active, draws, partial(self.platform.who_to_follow, draws=draws))
 
@@ -239,6 +251,7 @@ class FilterBubbleModel(mesa.Model):
             stock=self._stock(),
             ties=None if self.network is None else self.network.ties,
             places=self.users.interests,
+            held=self.held(),
         )
         if self.escape is not None:
             self.escape.count(happened, self.catalog.topics)
@@ -295,6 +308,7 @@ class FilterBubbleModel(mesa.Model):
             origin=self.users.origin,
             ring=self.catalog.ring is not None,
             space=self.catalog.space,
+            places=self.catalog.features,
         )
         recorder = Recorder(
             world, keys.names, None if keys.window == "cumulative" else keys.window, keys.panel, keys.pairs,

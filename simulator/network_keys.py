@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Interval
 from pydantic_core import InitErrorDetails
 
+from agents.drift_base import Holding
 from agents.graphs import GENERATORS, EdgeList, Generator, GraphError
 from agents.influence import INFLUENCES, Influence
 from agents.network import Network, draw_ties
@@ -38,8 +39,12 @@ class SharingKeys(Section):
     passes_on: UnitInterval = 0.0
     """Chance that an item taken is passed on to each follower, who has it before her in the next round."""
 
+    posts: UnitInterval = 0.0
+    """Chance that a user posts, in a round, one of the items that she holds in mind, each alike: her followers, but those who
+    hold it, too, have it before them in the next round. Needs a drift model that holds items, `memory_mean`."""
+
     most: Annotated[int, Interval(ge=1, le=10_000)] = 20
-    """Items passed on to a user that she can have before her in a round; of more, so many at random."""
+    """Items passed on or posted to a user that she can have before her in a round; of more, so many at random."""
 
 
 class RewiringKeys(Section):
@@ -87,6 +92,9 @@ def network_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             yield problem(f"suggests people to follow, and {lacks}", place)
     if keys is None:
         return
+    if keys.sharing.posts and not any(isinstance(cohort.drift, Holding) for cohort in users.each_cohort()):
+        message = "users post what they hold in mind, and nobody does: write `users.drift: memory_mean`"
+        yield problem(message, ("network", "sharing", "posts"))
     if keys.homophily and not keys.graph.anywhere():
         kind = kind_of(GENERATORS, keys.graph)
         message = f"who stands where is settled by {kind!r} already"

@@ -180,6 +180,9 @@ def _part(part: Any, only_changed: bool = False) -> str:
 def _met(discovery: DiscoveryKeys) -> str:
     if discovery.awareness == "all":
         return "every item by herself"
+    if discovery.source != "drawn":
+        whose = "which nobody else ever finds" if discovery.source == "individual" else "everybody the same"
+        return f"{count(discovery.awareness, 'new item')} by herself, {whose}"
     return (
         f"{count(discovery.awareness, 'item')} by herself, {discovery.popularity_weight:.0%} of them by how well known they "
         "are and the rest by her interests"

@@ -36,6 +36,7 @@ class World:
     ring: bool = False              # do items stand on a ring, item j in place j?
     origin: Tensor | None = None    # (N, d) float32: interests before anything happened, rows of the space as they are
     space: Space = "simplex"        # on the sphere interests are the squares of directions
+    places: Tensor | None = None    # (M, d) float32: where items stand, rows of the space, not scaled
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,4 @@ class Round:
     again: Tensor | None = None     # (N, m) bool: of what was taken, had been taken before; None: nothing ever is
     present: Tensor | None = None   # (N,) bool: has arrived and has not left; None: everybody, in a world without churn
     places: Tensor | None = None    # (N, d) float32: where users stand before this round's drift, rows of the space
+    held: Tensor | None = None      # (N, h) int64: items that users hold in mind, −1 in an empty place; None: nobody holds any

@@ -31,6 +31,7 @@ from agents.catalog import Mixture, Popularity, Scatter
 from agents.choice import CHOICES, ChoiceModel, Examining
 from agents.cohorts import COHORTS, KindOfUser, Parametric
 from agents.creator import CREATORS
+from agents.discovery import Source as FindSource
 from agents.drift import DRIFTS, DriftModel
 from agents.feedback import FEEDBACKS, Feedback, Signal, Skip
 from agents.individual import Individual
@@ -49,6 +50,7 @@ from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
 from simulator.item_keys import AttributeKeys, Features, feature_conflicts
 from simulator.measures import select
 from simulator.network_keys import NetworkKeys, network_conflicts
+from simulator.news_conflicts import news_conflicts
 from simulator.overrides import Changed, Override, apply, parse_override
 from simulator.own_code import NAME, make_importable
 from simulator.parts import (
@@ -364,6 +366,10 @@ class DiscoveryKeys(Section):
     fame: Annotated[float, Interval(ge=0, le=10)] = 0.0
     """How much sooner the well-known is found by interest too: among the items of a topic, ∝ salience^fame; 0 = all alike."""
 
+    source: FindSource = "drawn"
+    """drawn: finds are as the keys above say; individual: they are news, new items for each user in each round that nobody else
+    ever finds; central: news that are the same for everybody."""
+
     known: AwarenessKeys | None = None
     """With `awareness: all`, on the plane: of all items, users find those alone that they know of. null: all."""
 
@@ -674,6 +680,7 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         yield problem(message, ("users", "repeats", "share"))
     yield from _unheard(scenario)
     yield from network_conflicts(scenario)
+    yield from news_conflicts(scenario)
     yield from feature_conflicts(items.features, items.space, scenario.data is not None)
     yield from belief_conflicts(scenario)
     yield from awareness_conflicts(scenario)

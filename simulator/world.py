@@ -132,10 +132,10 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
         leanings=leanings,
     )
     network = build_network(scenario, users, len(catalog), draws, data)
-    finds = scenario.discovery.model_dump(exclude={"known"})
+    discovery = Discovery(**scenario.discovery.model_dump(exclude={"known"}), n_users=count)
     known = scenario.discovery.known
     awareness = None if known is None else Awareness(**known.model_dump())
-    return Beginning(users, cohorts, catalog, Discovery(**finds), _past(data), supply, network, awareness)
+    return Beginning(users, cohorts, catalog, discovery, _past(data), supply, network, awareness)
 
 
 def _cohorts(keys: tuple[Cohort, ...], count: int) -> list[tuple[slice, Cohort]]:

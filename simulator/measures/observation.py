@@ -14,6 +14,7 @@ from simulator.measures.divergence import entropy
 from simulator.measures.equity import attention, merit
 from simulator.measures.frame import Frame
 from simulator.measures.lists import miscalibration
+from simulator.measures.minds import pairs_with_common
 from simulator.measures.usefulness import hits, utility_per_user
 from simulator.measures.window import Intake, ItemLists, rows
 from simulator.rounds import Round
@@ -109,6 +110,16 @@ class Observation:
     def of_present(self, x: Tensor) -> Tensor:
         """Return the rows (n present, …) of x (N, …) of those who are there."""
         return x if self.round.present is None else rows(x, self.round.present)
+
+    @cached_property
+    def minds(self) -> Tensor | None:       # panel users who are there; None: nobody holds anything in mind, in this world
+        if self.round.held is None or self.round.places is None or self.frame.world.space == "values":
+            return None
+        return self.frame.panel if self.round.present is None else self.frame.panel[self.round.present[self.frame.panel]]
+
+    @cached_property
+    def shared(self) -> tuple[Tensor, Tensor] | None:    # (p,) × 2: pairs of `minds`, by place, with a common item
+        return None if self.minds is None or self.round.held is None else pairs_with_common(self.round.held[self.minds])
 
     @cached_property
     def n_present(self) -> int:

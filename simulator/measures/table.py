@@ -15,6 +15,7 @@ from simulator.measures.comparing import COMPARING
 from simulator.measures.creators import CREATORS
 from simulator.measures.escaping import ESCAPE
 from simulator.measures.fairness import FAIRNESS, NORMATIVE
+from simulator.measures.holding import FRIENDS, HOLDING
 from simulator.measures.measure import COUNTED, PANEL, SLATE, THERE, Measure
 from simulator.measures.network import NETWORK
 from simulator.measures.observation import Observation, mean
@@ -517,6 +518,7 @@ MEASURES: dict[str, Measure] = {
         *ALONG_RING,
         *INTERESTS,
         *ATTITUDES,
+        *HOLDING,
         *UTILITY,
         *CREATORS,
         *FEEDBACK,
@@ -526,5 +528,6 @@ MEASURES: dict[str, Measure] = {
         *FAIRNESS,
         *NORMATIVE,
         *NETWORK,
+        *FRIENDS,
     ]
 }

@@ -149,7 +149,8 @@ def test_finds_are_the_same_in_any_company(make_users, catalog):
 
 
 def test_no_knob_is_left_unturned():
-    assert {field.name for field in dataclasses.fields(Discovery)} == {"share", "awareness", "popularity_weight", "fame"}
+    knobs = {"share", "awareness", "popularity_weight", "fame", "source", "n_users"}
+    assert {field.name for field in dataclasses.fields(Discovery)} == knobs
 
 
 def test_an_awareness_of_all_finds_each_item_once_and_thins_them_one_by_one_beside_a_slate(make_users, catalog):

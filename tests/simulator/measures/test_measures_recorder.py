@@ -21,6 +21,7 @@ from simulator.measures.along_ring import ALONG_RING
 from simulator.measures.attitudes import ATTITUDES
 from simulator.measures.catalogue import gini
 from simulator.measures.comparing import COMPARING
+from simulator.measures.holding import HOLDING
 from simulator.measures.lists import vendi
 from simulator.measures.state import bimodality, esteban_ray
 from simulator.measures.training import TRAINING

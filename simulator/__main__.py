@@ -130,10 +130,13 @@ def run(
 def sweep(
     file: Annotated[Path, typer.Argument(help="File with a `sweep:`, and a scenario or its `base:`.", show_default=False)],
     set_: Set = None,
+    quick: Annotated[bool, typer.Option("--quick", help="With the changes that the file has for that.")] = False,
     seed: Seed = None,
     replicates: Replicates = None,
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sweeps/<file>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sweeps/<file>, or sweeps/<file>-quick.")
+    ] = None,
     workers: Workers = None,
     ray: Ray = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the cells, and about how long they will take.")] = False,
@@ -141,6 +144,9 @@ def sweep(
     quiet: Quiet = False,
     allow_code: AllowCode = False,
     track: Track = None,
+    docs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the report as Markdown, its figures in a folder beside it.")
+    ] = None,
 ) -> None:
     """Play a scenario for every combination of some keys' values, or what an interrupted sweep left of them."""
     from simulator.runner import Resources
@@ -148,7 +154,9 @@ def sweep(
 
     resources = Resources(workers, checkpoint, ray)
     with _cluster(None if dry_run else ray):
-        code = run_sweep(file, set_ or [], seed, replicates, data, out, resources, quiet, allow_code, dry_run, track)
+        code = run_sweep(
+            file, set_ or [], seed, replicates, data, out, resources, quiet, allow_code, dry_run, track, quick, docs
+        )
     raise typer.Exit(code)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +47,17 @@ def write_pages(page: Path, formats: Sequence[str]) -> list[Path]:
                 part.write_bytes(as_pdf(html) if name == "pdf" else _markdown(html, page.parent / "figures"))
         pages.append(made)
     return pages
+
+
+def write_docs(page: Path, file: Path) -> None:
+    """Make a Markdown file of `report.html` elsewhere, with what it links of the page's figures in a folder of its name."""
+    text, folder = _markdown(page.read_text(encoding="utf-8"), page.parent / "figures").decode(), file.with_suffix("")
+    linked = sorted(set(re.findall(r"\]\(figures/([^)\s]+)\)", text)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in linked:
+        shutil.copyfile(page.parent / "figures" / name, folder / name)
+    with moved_into_place(file) as part:
+        part.write_text(text.replace("](figures/", f"]({folder.name}/"), encoding="utf-8")
 
 
 def _markdown(html: str, figures: Path) -> bytes:

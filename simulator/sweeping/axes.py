@@ -76,7 +76,7 @@ def read_axes(source: Changed, root: Loc, raw: Mapping[str, Any]) -> tuple[list[
         except ScenarioError as error:
             faults += error.faults
         else:
-            faults += _repeated(source, levels)
+            faults += _repeated(source, loc, levels)
             moved = dict.fromkeys(change.key for level in levels for change in level.changes)
             chosen = keys.label or (name if _is_name(name) else "")
             found[name] = Dimension(name, chosen, tuple(moved) or (name,), levels, keys.range, loc)
@@ -138,7 +138,7 @@ def _levels(source: Changed, loc: Loc, name: str, keys: AxisKeys) -> Iterator[Le
         place = (*inside, step)
         if not joint:
             changes: tuple[Change, ...] = (Change(name, value, place),)
-        elif isinstance(value, dict) and value:
+        elif isinstance(value, dict) and (value or named):          # named and empty: the scenario as it stands
             changes = tuple(_change(source, key, each, (*place, key)) for key, each in value.items())
         else:
             raise ScenarioError([_no_such_key(source, loc, name)])
@@ -171,13 +171,13 @@ def _clashes(dimensions: Sequence[Dimension]) -> Iterator[tuple[Dimension, str]]
             yield axis, f"{axis.label!r} is a key that another axis moves; give it another `label`"
 
 
-def _repeated(source: Changed, levels: Sequence[Level]) -> Iterator[Fault]:
+def _repeated(source: Changed, loc: Loc, levels: Sequence[Level]) -> Iterator[Fault]:
     seen: set[str] = set()
     for level in levels:
         made = content({change.key: change.value for change in level.changes})
         if made in seen:
-            loc = level.changes[0].loc
-            yield fault_at(source, loc, f"gives the axis the value {shown(level.changes[0].value)} a second time")
+            told = f"the value {shown(level.changes[0].value)}" if level.changes else "a value that changes nothing"
+            yield fault_at(source, level.changes[0].loc if level.changes else loc, f"gives the axis {told} a second time")
         seen.add(made)
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from simulator.datasets import DatasetError
 from simulator.faults import ScenarioError
 from simulator.plain import count
+from simulator.report.pages import write_docs
 from simulator.runner import Resources, units
 from simulator.session import BAD_INPUT, FAILED
 from simulator.store import InUse
@@ -32,22 +33,25 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 def run_sweep(
     file: Path, overrides: Sequence[str], seed: int | None, replicates: int | None, data_path: str | None, out: Path | None,
     resources: Resources, quiet: bool, allow_code: bool, dry_run: bool, track: str | None = None,
+    quick: bool = False, docs: Path | None = None,
 ) -> int:
     """Play what is left of a sweep and write its tables and its report; return the exit code."""
     try:
-        sweep = load_sweep(file, overrides, seed, replicates, data_path, allow_code)
-        sweeping = Sweeping(sweep, out or Path("sweeps") / file.stem)
+        sweep = load_sweep(file, overrides, seed, replicates, data_path, allow_code, quick=quick)
+        sweeping = Sweeping(sweep, out or Path("sweeps") / (f"{file.stem}-quick" if quick else file.stem))
         sweeping.check()
         if dry_run:
             show_plan(sweeping, resources)
             return 0
         code = play_cells(sweeping, resources, quiet)
         page = write_sweep_report(sweeping.folder)
+        if docs is not None:
+            write_docs(page, docs)
     except (ScenarioError, DatasetError, NotThisSweep, InUse) as error:
         _err.print(str(error), markup=False)
         return BAD_INPUT
     except OSError as error:
-        _err.print(f"{sweeping.folder}: cannot be written to: {error.strerror}", markup=False)
+        _err.print(f"{error.filename or sweeping.folder}: cannot be written to: {error.strerror}", markup=False)
         return FAILED
     _out.print(f"{sweeping.progress}. Report: {page}", markup=False)
     return tracked(sweeping.folder, track, code)

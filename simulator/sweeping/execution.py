@@ -25,6 +25,7 @@ from simulator.sweeping.sweep import Axis, Sweep
 from simulator.world import load_data
 
 DIGITS = 12     # of a scenario's digest that name its folder
+REMEDIES = "remedies.json"      # what a sweep says of remedies; its report is then about them
 
 
 class NotThisSweep(ValueError):
@@ -122,6 +123,9 @@ class Sweeping:
             self._labelled(done, effects, columns).to_csv(part, index=False)
         with moved_into_place(self.folder / "sweep.yaml") as part:
             part.write_text(self.sweep.resolved(), encoding="utf-8")
+        if self.sweep.remedies is not None:
+            with moved_into_place(self.folder / REMEDIES) as part:
+                part.write_text(self.sweep.remedies.model_dump_json(indent=2) + "\n", encoding="utf-8")
         with moved_into_place(self.folder / "manifest.json") as part:
             part.write_text(json.dumps(self._manifest(len(done)), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -155,6 +159,7 @@ class Sweeping:
 
     def _manifest(self, done: int) -> dict[str, Any]:
         sweep, first = self.sweep, self.sweep.cells[0].scenario
+        seeds = list(dict.fromkeys(cell.scenario.seed for cell in sweep.cells))
         everything = sum(len(runner.units(cell.scenario)) for cell in sweep.cells)
         return {
             "kind": "sweep",
@@ -162,7 +167,7 @@ class Sweeping:
             "title": sweep.title,
             "question": sweep.question,
             "design": sweep.design,
-            "seed": first.seed,
+            "seed": seeds[0] if len(seeds) == 1 else ", ".join(map(str, seeds)),
             "axes": [
                 {
                     "label": axis.label, "keys": axis.keys, "values": [_plain(axis, value) for value in axis.values],

@@ -13,6 +13,7 @@ from simulator.faults import shown
 from simulator.parts import Section, problem, wrong
 from simulator.scenario import Text
 from simulator.sweeping.designs import POWERS_OF_TWO, SAMPLED, SENSITIVITY, Design, Range, block_size
+from simulator.sweeping.remedy_keys import RemedyKeys
 
 MOST_CELLS = 10_000
 
@@ -83,8 +84,9 @@ class SweepKeys(Section):
     """What varies, and how its values are combined."""
 
     design: Design | None = None
-    """grid: each value with each; fraction: each of all axes but the last with each, the last one's values in turn; cases: those listed; latin_hypercube, sobol: `samples` points; morris, saltelli: the points
-    of Morris screening and of Sobol' indices, for `filterbubble sensitivity`. Default: grid, or cases."""
+    """grid: each value with each; fraction: each of all axes but the last with each, the last one's values in turn; cases:
+    those listed; latin_hypercube, sobol: `samples` points; morris, saltelli: the points of Morris screening and of Sobol'
+    indices, for `filterbubble sensitivity`. Default: grid, or cases."""
 
     axes: dict[str, Any] | None = None
     """Keys as in `--set`, each with its values or its range. A name that is no key: keys that move together."""
@@ -113,7 +115,8 @@ class SweepKeys(Section):
         elif self.cases is None and self.chosen == "cases":
             faults.append(problem("'cases' needs a list of `cases`, each a mapping of keys to values", ("design",)))
         elif self.chosen == "fraction" and len(self.axes or {}) < 2:
-            faults.append(problem("'fraction' leaves out combinations of the last axis with others: needs two axes", ("design",)))
+            message = "'fraction' leaves out combinations of the last axis with others: needs two axes"
+            faults.append(problem(message, ("design",)))
         for key in ("axes", "cases"):
             if getattr(self, key) is not None and not getattr(self, key):
                 faults.append(problem("must have at least one entry", (key,)))
@@ -166,11 +169,21 @@ class FileKeys(Section):
     question: str | None = None
     """The question that it answers. Default: the scenario's."""
 
-    base: Text | dict[str, Any]
+    base: Text | dict[str, Any] | None = None
     """The scenario that the axes vary: a file, seen from the folder of this one, or the scenario itself."""
+
+    worlds: list[Text] | dict[str, Text | dict[str, Any]] | None = None
+    """Instead of `base`: several scenarios, each of which the axes vary; files, or names and what each stands for. The world
+    is an axis of its own, called `world`."""
 
     set: dict[str, Any] | None = None
     """Changes to the scenario in every cell: keys, as in `--set`, and values."""
+
+    remedies: RemedyKeys | None = None
+    """Which arms are remedies for what another arm does: the report is then about them, world by world."""
+
+    quick: dict[str, Any] | None = None
+    """Changes for `--quick`, as in `--set`: fewer rounds, users, replicates, arms or worlds."""
 
     sweep: Any
     """What varies, and how its values are combined."""

@@ -12,6 +12,7 @@ import numpy as np
 from simulator.sweeping.axes import content
 from simulator.sweeping.cells import Cell
 from simulator.sweeping.designs import Design, Range
+from simulator.sweeping.remedy_keys import RemedyKeys
 from simulator.yaml_source import write
 
 
@@ -55,6 +56,7 @@ class Sweep:
     cells: tuple[Cell, ...]
     document: dict[str, Any] = field(repr=False, compare=False)  # the sweep file with its options and base written in
     sample: Sample | None = field(default=None, repr=False, compare=False)  # of a design for sensitivity analysis
+    remedies: RemedyKeys | None = None      # what the report is about, if anything in particular
 
     @cached_property
     def digest(self) -> str:

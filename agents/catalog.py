@@ -18,6 +18,7 @@ from agents.space import Space, affinity, commonness, lifted, lowered, nearness,
 
 Mixture = Literal["dirichlet", "equal", "one_hot"]
 Popularity = Literal["zipf", "lognormal"]
+QualityLaw = Literal["normal", "uniform"]
 Scatter = Literal["normal", "uniform"]
 
 
@@ -92,7 +93,7 @@ def draw_catalog(
     creators: int, rng: np.random.Generator, cosine: bool = False, mixed: Mixture = "dirichlet",
     correlation: float | None = None, topic_skew: float = 1.0, topics_per_item: float = 1.7,
     popularity: Popularity = "zipf", axis_variances: Sequence[float] | None = None,
-    scatter: Scatter = "normal", extent: float = 1.0,
+    scatter: Scatter = "normal", extent: float = 1.0, quality_law: QualityLaw = "normal",
 ) -> Catalog:
     """Items with random topics.
 
@@ -104,7 +105,7 @@ def draw_catalog(
     Equal: a topic or several, all of the same share, as films have genres; see `equal_shares`.
     Plane: points of R^(topics/2), as `scattered` has them.
     One-hot, in any other space: item i is about topic i mod `topics` and nothing else.
-    Quality ~ Normal(0, quality²), in units of utility; with a `correlation` ρ, that of items d steps apart on a ring has the
+    Quality ~ Normal(0, quality²), or U(0, quality), in units of utility; with a `correlation` ρ, that of items d steps apart on a ring has the
     correlation ρ^d. Salience of the item of rank r ∝ r^(−popularity_skew)
     (Zipf), ranks given at random: what is famous is not thereby better. Lognormal salience ∝ exp(popularity_skew · g), g ~
     Normal(0, 1), falls off at both ends where Zipf's does not (Mitzenmacher 2004, Internet Mathematics, compares the two).
@@ -128,7 +129,7 @@ def draw_catalog(
         weights = np.exp(popularity_skew * rng.standard_normal(count))
     else:
         weights = (1.0 + rng.permutation(count)) ** -popularity_skew
-    qualities = rng.normal(0.0, quality, count)
+    qualities = rng.normal(0.0, quality, count) if quality_law == "normal" else rng.uniform(0.0, quality, count)
     return Catalog(
         space=space,
         features=rows,

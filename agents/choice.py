@@ -7,6 +7,7 @@ from agents.choice_base import Choice, ChoiceModel, Examining, Menu, Positive, T
 from agents.choice_belief import CertaintyEquivalent
 from agents.choice_best import Best, PartialKnowledge
 from agents.choice_logit import Logit, NestedLogit
+from agents.choice_rating import ByRating
 from agents.choice_reading import Cascade, PositionBased, Satisficing
 from agents.choice_spatial import DistanceLogit
 
@@ -23,6 +24,7 @@ CHOICES: dict[str, type[ChoiceModel]] = {
     "best": Best,
     "partial_knowledge": PartialKnowledge,
     "certainty_equivalent": CertaintyEquivalent,
+    "by_rating": ByRating,
     "bounded_confidence": BoundedConfidence,
     "like_minded": LikeMinded,
     "biased_acceptance": BiasedAcceptance,

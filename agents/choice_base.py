@@ -34,6 +34,7 @@ class Menu(NamedTuple):
     offered: Tensor                 # (n, c) bool: False = nothing in this place
     slate_size: int                 # the first places are the slate's; the rest are the user's own finds
     told: Tensor | None = None      # (n,) int64 of Told; None: nothing. Only models of users who do not know it ask
+    ratings: Tensor | None = None   # (n, c) float32: what stands beside each item as its rating, NaN: nothing; None: nowhere
 
     def positions(self) -> Tensor:
         """Return the place (c,) of each column in the list it stands in: 0, 1, … in the slate, 0 for all finds."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from agents.abm import mesa
 from agents.catalog import Catalog
@@ -61,13 +62,17 @@ class UserCohort(mesa.Agent):
 
     def choose(
         self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws, filled: Tensor | None = None,
-        told: Tensor | None = None,
+        told: Tensor | None = None, ratings: Tensor | None = None,
     ) -> Choice:
         """Each active user examines her slate and what she finds by herself, and takes some items or nothing.
 
-        `told` (n,): what the platform tells her of items, as `Told` (None: nothing). The rest as in `look`.
+        `told` (n,): what the platform tells her of items, as `Told` (None: nothing); `ratings` (n, k): what stands beside the
+        items of the slate (None: nothing). The rest as in `look`.
         """
-        self.menu = self.look(slate, shown, active, draws, filled)._replace(told=told)
+        menu = self.look(slate, shown, active, draws, filled)
+        if ratings is not None:
+            ratings = functional.pad(ratings, (0, menu.items.shape[1] - menu.slate_size), value=torch.nan)
+        self.menu = menu._replace(told=told, ratings=ratings)
         choice = self.decide(self.menu, draws)
         if self.avoided is None:
             return choice

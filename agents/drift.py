@@ -15,6 +15,7 @@ from agents.drift_base import Drifted, DriftModel, no_trace
 from agents.drift_belief import GaussianBelief
 from agents.drift_feedback import ItemFeedback, Reinforcement
 from agents.drift_opinion import MemoryMean, OpinionAveraging
+from agents.drift_newcomers import Newcomers
 from agents.drift_satiation import Boredom, Satiation
 from agents.space import Space
 from agents.users import Users
@@ -49,4 +50,5 @@ DRIFTS: dict[str, type[DriftModel]] = {
     "satiation": Satiation,
     "boredom": Boredom,
     "belief": GaussianBelief,
+    "newcomers": Newcomers,
 }

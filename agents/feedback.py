@@ -27,7 +27,8 @@ class Signal(Protocol):
     """What is left with an item that was taken.
 
     `give` is handed parallel columns: user ids (n,), item ids (n,) and the true utility (n,) of the one to the other. NaN
-    stands for no signal. `name` is that of its column in the log; `binary`: it is 1 or 0.
+    stands for no signal. `name` is that of its column in the log; `binary`: it is 1 or 0. One that is about what an item is
+    worth to everybody is handed that in place of the utility and says so: `about: ClassVar[str] = "quality"`.
     """
 
     name: ClassVar[str]
@@ -140,6 +141,41 @@ class Rating:
 
 
 @dataclass(frozen=True)
+class Review:
+    """Users report what the item was worth to them, as exactly as they can tell.
+
+    report = u + noise · ε, ε standard normal.
+
+    Source: Schmit & Riquelme 2018 (AISTATS), "Human interaction with recommendation systems", section 2: the value reported
+    after a selection.
+    """
+
+    noise: Annotated[float, Interval(ge=0, le=1e6)] = 0.5
+    """Standard deviation of the error, in units of utility."""
+
+    name: ClassVar[str] = "review"
+    binary: ClassVar[bool] = False
+
+    def give(self, users: Tensor, items: Tensor, utility: Tensor, draws: Draws) -> Tensor:
+        normal = torch.special.ndtri(draws("review").uniform_pair(users, items)[1])
+        return (utility.double() + self.noise * normal).float()
+
+
+@dataclass(frozen=True)
+class FairReview(Review):
+    """Users report what the item was worth, but for what it was worth to them alone: whether it was better than expected.
+
+    report = u − θ·z + noise · ε: the quality and the same error as that of a `review`.
+
+    Source: Schmit & Riquelme 2018 (AISTATS), "Human interaction with recommendation systems": the unbiased score, which
+    corrects for private preferences.
+    """
+
+    name: ClassVar[str] = "fair_review"
+    about: ClassVar[str] = "quality"
+
+
+@dataclass(frozen=True)
 class Skip:
     """Users pass over what they looked at in a slate and did not take, and the platform sees it.
 
@@ -176,9 +212,15 @@ class Reaction(NamedTuple):
     skipped: Tensor | None          # (n, k) bool: which places of the slate were skipped; None: nobody knows
 
 
-def signals(feedback: Iterable[Feedback], users: Tensor, items: Tensor, utility: Tensor, draws: Draws) -> dict[str, Tensor]:
-    """Return by name what users (n,) signalled about items (n,) of this utility to them (n,)."""
-    return {part.name: part.give(users, items, utility, draws) for part in feedback if not isinstance(part, Skip)}
+def signals(
+    feedback: Iterable[Feedback], users: Tensor, items: Tensor, utility: Tensor, quality: Tensor, draws: Draws
+) -> dict[str, Tensor]:
+    """Return by name what users (n,) signalled about items (n,) of this utility to them and quality (n,)."""
+    worth = {"utility": utility, "quality": quality}
+    return {
+        part.name: part.give(users, items, worth[getattr(part, "about", "utility")], draws)
+        for part in feedback if not isinstance(part, Skip)
+    }
 
 
 def react(
@@ -186,7 +228,8 @@ def react(
 ) -> Reaction:
     """Return all that n users let the platform know about what they took from their menu, by this choice model."""
     rows, places = choice.taken.nonzero(as_tuple=True)
-    given = signals(feedback, users.ids[rows], choice.items[rows, places], choice.utility[rows, places], draws)
+    ids = choice.items[rows, places]
+    given = signals(feedback, users.ids[rows], ids, choice.utility[rows, places], items.quality[ids], draws)
     columns = {name: torch.full(choice.items.shape, torch.nan) for name in given}
     for name, column in columns.items():
         column[rows, places] = given[name]
@@ -201,4 +244,6 @@ def joined(reactions: Iterable[Reaction]) -> Reaction:
     return Reaction(together, None if skipped[0] is None else torch.cat(skipped))
 
 
-FEEDBACKS: dict[str, type] = {"like": Like, "share": Share, "dwell": Dwell, "rating": Rating, "skip": Skip}
+FEEDBACKS: dict[str, type] = {
+    "like": Like, "share": Share, "dwell": Dwell, "rating": Rating, "review": Review, "fair_review": FairReview, "skip": Skip,
+}

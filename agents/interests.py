@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Interval, MinLen
 
 from agents.catalog import Scatter, scattered
+from agents.laws import Kind, Law, quantile, scatter_of
 from agents.ring import correlated
 from agents.space import Space, commonness
 
@@ -24,6 +25,7 @@ class Drawn(NamedTuple):
     group: np.ndarray               # (N,) int64
     expected: np.ndarray | None = None      # (N, d) float64: the mean of her belief about her interests
     doubt: np.ndarray | None = None         # (N,) float64: its variance, the same for every topic
+    law: Law | None = None                  # what all of it was drawn by, for who comes later
 
 
 class Interests(Protocol):
@@ -162,6 +164,29 @@ class Correlated:
 
 
 @dataclass(frozen=True)
+class Varied:
+    """What a topic is worth to a user is her own affair, and on some topics users differ more than on others.
+
+    bernoulli: 1 with probability p_t, else 0, p_t = U ln T / (1.5 T); normal: mean 0, standard deviation U; exponential: of
+    mean U; pareto: Lomax of shape 2 + 2 U: how far topic t divides users is drawn once for all, U ~ U(0, 1). A user's group is the
+    topic that is worth most to her.
+
+    Source: Schmit & Riquelme 2018 (AISTATS), "Human interaction with recommendation systems": private preferences, the four
+    distributions of their simulations.
+    """
+
+    law: Kind = "normal"
+    """How what a topic is worth is distributed over users."""
+
+    spaces: ClassVar[tuple[Space, ...]] = ("values",)
+
+    def draw(self, count: int, topics: int, seen: np.ndarray | None, rng: np.random.Generator) -> Drawn:
+        law = Law(self.law, np.tile(scatter_of(self.law, rng.random(topics)), (count, 1)))
+        values = quantile(self.law, law.scatter, rng.random((count, topics)))
+        return Drawn(values, _main_topic(values), law=law)
+
+
+@dataclass(frozen=True)
 class Alike:
     """Everybody begins with the same interests, as a cohort of one mind.
 
@@ -237,6 +262,7 @@ INTERESTS: dict[str, type[Interests]] = {
     "sphere": Sphere,
     "uniform": Uniform,
     "correlated": Correlated,
+    "varied": Varied,
     "alike": Alike,
     "points": Points,
     "data": Data,

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.laws import Law
+
 
 @dataclass
 class Users:
@@ -30,6 +32,7 @@ class Users:
     trace: Any = None               # what her cohort's drift model remembers (propensity, satiation …); see drift.py
     expected: Tensor | None = None  # (N, d) float32: what she expected her interests to be at the start; None: she knows them
     doubt: Tensor | None = None     # (N,) float32: variance of her interests around that
+    law: Law | None = None          # what interests are drawn by, where others may come in her place; see laws.py
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -13,6 +13,7 @@ from policies.mf import MatrixFactorisation
 from policies.neighbours import ItemKNN, UserKNN
 from policies.ngcf import NGCF
 from policies.popularity import Popularity
+from policies.ratings import AverageRating
 from policies.sales import NeighbourSales
 from policies.sasrec import SASRec
 from policies.text import Text
@@ -22,6 +23,7 @@ from policies.walks import SALSA, NearestItem, PageRank
 POLICIES: dict[str, type[Policy]] = {
     "random": Random,
     "popularity": Popularity,
+    "average_rating": AverageRating,
     "itemknn": ItemKNN,
     "userknn": UserKNN,
     "neighbour_sales": NeighbourSales,

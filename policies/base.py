@@ -89,6 +89,14 @@ class Policy(ABC):
         """Does it need `FeedbackLog.skips`, which users must give?"""
         return False
 
+    def reads_signal(self) -> str | None:
+        """Return the signal of `FeedbackLog.signals` that it needs, which users must give; None: no one in particular."""
+        return None
+
+    def ratings(self, log: FeedbackLog) -> Tensor | None:
+        """Return what is to stand beside each item as its rating (n_items,) float32, for everybody to see; None: nothing."""
+        return None
+
     def epochs_without_gain(self) -> int | None:
         """Return after how many epochs without a higher held-out NDCG training stops and returns to the best; None = never."""
         return None

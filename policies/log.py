@@ -241,6 +241,10 @@ class FeedbackLog:
         """Return the interactions as they were recorded, some at a time: the log's own list, which grows, to keep count by."""
         return self._chunks
 
+    def signal_records(self) -> list[Mapping[str, Tensor]]:
+        """Return the signals beside each of `records`: likewise the log's own list."""
+        return self._signals
+
     def interactions(self) -> Interactions:
         """Return all interactions."""
         empty = torch.zeros(0, dtype=torch.int64)

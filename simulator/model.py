@@ -188,6 +188,7 @@ class FilterBubbleModel(mesa.Model):
                 slates.items[cohort.rows], slates.shown[cohort.rows], active[cohort.rows], draws,
                 None if slates.filled is None else slates.filled[cohort.rows],
                 None if told is None else told[cohort.rows],
+                None if slates.ratings is None else slates.ratings[cohort.rows],
             )
             for cohort in self.cohorts
         ]
@@ -330,7 +331,7 @@ class FilterBubbleModel(mesa.Model):
             return {}
         users, items, catalog = self.past.users, self.past.items, self.catalog
         worth = catalog.affinities(users, items, self.users.interests, self.users.leanings) + catalog.quality[items]
-        return signals(self.scenario.users.feedback, users, items, worth, self.draws.at(self.round))
+        return signals(self.scenario.users.feedback, users, items, worth, catalog.quality[items], self.draws.at(self.round))
 
     def _best_unseen(self, users: Tensor, k: int) -> Tensor:
         with threads(self.threads):             # rankings are the same on any number

@@ -36,6 +36,7 @@ class Slates(NamedTuple):
     items: Tensor                   # (N, k) int64 item ids, best first; k = 0 without a recommender
     shown: Tensor                   # (N,) bool: was given a slate
     filled: Tensor | None = None    # (N, k) bool: False = an empty place; None: there is none. Empty places come last
+    ratings: Tensor | None = None   # (N, k) float32: what stands beside each item as its rating, NaN: nothing; None: nowhere
 
     def places(self) -> Tensor:
         """Return a bool (N, k): which places hold an item that was shown."""
@@ -143,7 +144,19 @@ class Platform(mesa.Agent):
                 users = served.nonzero()[:, 0]
                 slates[users] = self._rank(recommender, users, draws)
                 shown |= served
-        return self._with_gaps(slates, shown)
+        return self._rated(self._with_gaps(slates, shown))
+
+    def _rated(self, slates: Slates) -> Slates:
+        """Return the same slates with the ratings that policies have stand beside items, if they do."""
+        ratings = [_ratings(each, self.log) for each in self.recommenders]
+        if all(each is None for each in ratings):
+            return slates
+        beside = torch.full(slates.items.shape, torch.nan)
+        for place, each in enumerate(ratings):
+            if each is not None:
+                served = self.served_by == place
+                beside[served] = each[slates.items[served]]
+        return slates._replace(ratings=beside)
 
     def told(self) -> Tensor | None:
         """What each user is told of the items that she comes across (N,) int64, as `Told`; None: nobody is told anything."""
@@ -240,3 +253,7 @@ class Platform(mesa.Agent):
         if reaction is not None and reaction.skipped is not None and slates.items.shape[1]:
             users, places = reaction.skipped.nonzero(as_tuple=True)
             self.log.record_skips(round, users, slates.items[users, places])
+
+
+def _ratings(recommender: Recommender, log: FeedbackLog) -> Tensor | None:
+    return recommender.policy.ratings(recommender.known(log)) if isinstance(recommender.policy, Policy) else None

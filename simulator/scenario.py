@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails
 
-from agents.catalog import Mixture, Popularity, Scatter
+from agents.catalog import Mixture, Popularity, QualityLaw, Scatter
 from agents.choice import CHOICES, ChoiceModel, Examining
 from agents.cohorts import COHORTS, KindOfUser, Parametric
 from agents.creator import CREATORS
@@ -50,6 +50,7 @@ from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
 from simulator.item_keys import AttributeKeys, Features, feature_conflicts
 from simulator.measures import select
 from simulator.network_keys import NetworkKeys, network_conflicts
+from simulator.newcomer_conflicts import newcomer_conflicts
 from simulator.news_conflicts import news_conflicts
 from simulator.overrides import Changed, Override, apply, parse_override
 from simulator.own_code import NAME, make_importable
@@ -330,7 +331,10 @@ class ItemKeys(Section):
     several of her topics is as good as one of a single topic. On the sphere the two are the same."""
 
     quality: Annotated[float, Interval(ge=0, le=1000)] = 0.05
-    """Standard deviation of the items' quality, in units of utility."""
+    """Standard deviation of the items' quality, in units of utility; uniform: its highest value."""
+
+    quality_law: QualityLaw = "normal"
+    """normal: quality is as often below 0 as above; uniform: between 0 and `quality`."""
 
     popularity_skew: Annotated[float, Interval(ge=0, le=100)] = 1.0
     """How unequally easy items are to meet without a recommender: Zipf exponent, or standard deviation of the logarithm;
@@ -683,6 +687,7 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     yield from news_conflicts(scenario)
     yield from feature_conflicts(items.features, items.space, scenario.data is not None)
     yield from belief_conflicts(scenario)
+    yield from newcomer_conflicts(scenario)
     yield from awareness_conflicts(scenario)
 
     precision = scenario.precision
@@ -764,6 +769,10 @@ def _unheard(scenario: Scenario) -> Iterator[InitErrorDetails]:
         elif asked.at_least is None and not signals[asked.signal].binary:
             message = f"say how much is enough: {{signal: {asked.signal}, at_least: …}}"
             yield problem(message, where)
+        wanted = arm.policy.reads_signal() if isinstance(arm.policy, Policy) else None
+        if wanted is not None and wanted not in signals:
+            given = f"they give {', '.join(signals)}" if signals else f"add `feedback: [{wanted}]` under `users`"
+            yield problem(f"{arm.name!r} reads the signal {wanted!r}, which users do not give: {given}", (*key, "signal"))
         if isinstance(arm.policy, Policy) and arm.policy.reads_skips() and not any(isinstance(part, Skip) for part in feedback):
             yield problem(f"{arm.name!r} learns from skips, and users give none: add `feedback: [skip]` under `users`", key)
     models = [scenario.users.choice, *(cohort.choice for cohort in scenario.users.cohorts if cohort.choice is not None)]

@@ -103,7 +103,7 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
         if cohort.interests != keys.interests:
             own = draw_interests(cohort.interests, rows, f"interests of {cohort.name}")
             for everybody, theirs in zip(drawn, own, strict=True):
-                if everybody is not None:
+                if isinstance(everybody, np.ndarray):       # laws are everybody's: see `newcomer_conflicts`
                     everybody[rows] = theirs
     interests = torch.from_numpy(drawn.interests.astype(np.float32))
     group = torch.from_numpy(data.groups if data is not None and data.groups is not None else drawn.group).clone()
@@ -130,6 +130,7 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
         present=None if arrival is None else arrival <= 0,
         arrival=arrival,
         leanings=leanings,
+        law=drawn.law,
     )
     network = build_network(scenario, users, len(catalog), draws, data)
     discovery = Discovery(**scenario.discovery.model_dump(exclude={"known"}), n_users=count)
@@ -170,7 +171,7 @@ def _catalog(scenario: Scenario, draws: Draws, data: Dataset | None) -> Catalog:
             keys.popularity_skew, keys.creators, rng, cosine=keys.affinity == "cosine", mixed=keys.mixture,
             correlation=getattr(scenario.users.interests, "correlation", None), topic_skew=keys.topic_skew,
             topics_per_item=keys.topics_per_item, popularity=keys.popularity, axis_variances=keys.axis_variances,
-            scatter=keys.scatter, extent=keys.extent,
+            scatter=keys.scatter, extent=keys.extent, quality_law=keys.quality_law,
         )
     topics = torch.from_numpy(data.topics)
     popularity = np.bincount(data.items, minlength=len(topics)).astype(np.float64)

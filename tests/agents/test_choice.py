@@ -266,7 +266,7 @@ NOISY = {
     **{kind: {"temperature": 0.5} for kind in ("logit", "nested_logit", "cascade", "position_based")},
     "bounded_confidence": {"sharpness": 2.0}, "like_minded": {}, "biased_acceptance": {"acceptance": 0.8},
 }
-DETERMINED = {"best", "satisficing", "partial_knowledge"}          # by who she is and what is before her
+DETERMINED = {"best", "satisficing", "partial_knowledge", "by_rating"}          # by who she is and what is before her
 
 
 @pytest.mark.parametrize("kind", sorted(set(SIMPLEX) - DETERMINED))
@@ -334,6 +334,7 @@ KNOBS = [       # kind, knob, from, to, what it raises, and what else is set
     ("position_based", "temperature", 0.6, 0.1, share_of_the_best, {"decay": 0.0}),
     ("position_based", "outside_utility", 0.8, 0.2, takes_per_user),
     ("position_based", "misjudgement", 3.0, 0.0, share_of_the_best, {"decay": 0.0}),
+    ("by_rating", "outside_utility", 0.8, 0.2, takes_per_user),
     ("satisficing", "aspiration", 0.25, 0.55, depth),
     ("satisficing", "fall", 0.3, 0.0, depth, {"aspiration": 0.59}),
     ("satisficing", "settles", False, True, takes_per_user, {"aspiration": 0.9, "fall": 0.0}),

@@ -14,7 +14,7 @@ from agents import feedback
 from agents.choice import Choice, Examining, Menu
 from agents.choice_logit import Logit
 from agents.choice_reading import Cascade
-from agents.feedback import FEEDBACKS, Dwell, Like, Rating, Reaction, Share, Skip, joined
+from agents.feedback import FEEDBACKS, Dwell, FairReview, Like, Rating, Reaction, Review, Share, Skip, joined, signals
 from simulator.draws import Draws
 from simulator.model import FilterBubbleModel
 from simulator.scenario import Scenario
@@ -130,6 +130,14 @@ def test_reactions_are_joined_in_order():
     assert both.signals["like"][:, 0].tolist() == [2, 2, 3, 3, 3]
     assert both.skipped.shape == (5, 2)
     assert joined([Reaction({}, None), Reaction({}, None)]) == Reaction({}, None)
+
+
+def test_a_review_is_the_truth_and_an_error_and_a_fair_one_has_the_same():
+    assert stats.kstest(give(Review(noise=0.3), 0.7).double().numpy(), stats.norm(0.7, 0.3).cdf).pvalue > 1e-3
+    assert (give(Review(noise=0.0), 0.7) == torch.tensor(0.7)).all()
+    utility, quality = torch.full((N,), 0.9), torch.full((N,), 0.2)
+    both = signals([Review(noise=0.3), FairReview(noise=0.3)], USERS, ITEMS, utility, quality, DRAWS)
+    torch.testing.assert_close(both["review"] - both["fair_review"], utility - quality)
 
 
 ALL = ["like", "share", "dwell", {"kind": "rating", "share": 0.5}, {"kind": "skip", "of": "examined"}]

@@ -88,6 +88,8 @@ def test_every_entry_plays(key: str, kind: str, space: str):
     if BELIEF.get(key) == kind:
         users |= BELIEF
     items = {"count": 19, "topics": 6, "space": space}
+    if kind == "newcomers":
+        users |= {"interests": "varied"}                        # whose law they come by
     if kind == "alike":
         items |= {"topics": 2}                                  # as many as it has shares
     if space == "plane":                                        # nothing is better than 0 there

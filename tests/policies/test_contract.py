@@ -31,6 +31,7 @@ from policies import (
     NGCF,
     POLICIES,
     SALSA,
+    AverageRating,
     BERT4Rec,
     ClickRates,
     Content,
@@ -67,6 +68,8 @@ VARIANTS: dict[str, Policy] = {
     "random": Random(),
     "popularity": Popularity(),
     "popularity of late": Popularity(window=3, decay=0.5),
+    "average rating": AverageRating(),
+    "average rating, within reach": AverageRating(signal="like", reach=0.5),
     "als": MatrixFactorisation(**MF),
     "als from scratch": MatrixFactorisation(**MF, warm=False),
     "als, diverse": MatrixFactorisation(**MF, diversity=0.5),
@@ -397,9 +400,10 @@ def test_a_warm_refit_starts_from_what_was_learnt(name, log, items, make_log):
 
 
 PRIORS = {name for name, policy in VARIANTS.items() if isinstance(policy, ClickRates)}       # know nothing of other users
+RATED = {name for name, policy in VARIANTS.items() if isinstance(policy, AverageRating)}     # show everybody what is rated best
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in {"random", "popularity of late", *PRIORS}])
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in {"random", "popularity of late", *PRIORS, *RATED}])
 def test_a_user_without_history_gets_what_is_popular(name, policy_of, log):
     policy = policy_of(name)
     ids, _ = policy.rank(torch.tensor([NEWCOMER]), K, log, slates())

@@ -199,7 +199,8 @@ TRAITS = st.one_of(
         )
     ),
 )
-NOT_EVERYWHERE = {"external", "text", "informed", "ab_test"}     # code; data; users who do not know; other arms, see below
+NOT_EVERYWHERE = {"external", "text", "average_rating", "informed", "ab_test"}
+"""Code; data; ratings; users who do not know; other arms, see below."""
 ARMS = {kind: part for kind, part in {**POLICIES, **CONTROLS}.items() if kind not in NOT_EVERYWHERE}
 WHAT_HAPPENS = {kind: event for kind, event in EVENTS.items() if kind not in {"switch", "burst"}}   # an arm; creators
 

@@ -51,7 +51,8 @@ class Policy(ABC):
         self.untrained_ = train.counts() == 0
         self.training_: list[Epoch] = []
         best: Epoch | None = None
-        weights, patience, enough = {}, self.epochs_without_gain(), self.enough()
+        weights: dict[str, object] = {}
+        patience, enough = self.epochs_without_gain(), self.enough()
         for number, train_loss in enumerate(self.learn(train, items, rng), start=1):
             size = self.size()
             if train_loss is not None and not math.isfinite(train_loss):

@@ -309,6 +309,35 @@ def replicate(
 
 
 @app.command()
+def study(
+    names: Annotated[list[str], typer.Argument(help="model_scale, or files with a `study:`.", show_default=False)],
+    size: Annotated[str, typer.Option(help="A smaller form that the file has, as quick. Default: the whole.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="The same as --size quick.")] = False,
+    set_: Set = None,
+    seed: Seed = None,
+    replicates: Annotated[int | None, typer.Option(min=2, help="Override the number of replicates.")] = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for a folder each. Default: runs/studies.")] = None,
+    workers: Workers = None,
+    ray: Ray = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check, and show what would be played.")] = False,
+    checkpoint: Checkpoint = 30,
+    quiet: Quiet = False,
+    docs: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all tables as one Markdown page.")] = None,
+) -> None:
+    """Answer questions that were fixed beforehand, one by one: predictions, controls, what others found, with intervals."""
+    from simulator.runner import Resources
+    from simulator.studying.command import run_studies
+
+    resources = Resources(workers, checkpoint, ray)
+    with _cluster(None if dry_run else ray):
+        code = run_studies(
+            names, "quick" if quick else size, set_ or [], seed, replicates, data, out, resources, quiet, dry_run, docs
+        )
+    raise typer.Exit(code)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or a sweep.", show_default=False)],
     format: Annotated[

@@ -71,6 +71,7 @@ from simulator.posterior import Posterior, draw_of, fault_here, read_table, undo
 from simulator.ranges import Count, NonNegative, Text, UnitInterval, at_least_one
 from simulator.repeat_keys import RepeatKeys
 from simulator.replicating.keys import ReplicationKeys
+from simulator.studying.keys import StudyKeys
 from simulator.trains_on import TAKES
 from simulator.wording import faults_in
 from simulator.yaml_source import Source, read, write
@@ -537,6 +538,9 @@ class Scenario(Section):
     report: ReportKeys = ReportKeys()
     replication: ReplicationKeys | None = Field(default=None, exclude=True)     # changes no world, so it is no part of one
     """A published result that this file replicates, for `filterbubble replicate`."""
+
+    study: StudyKeys | None = Field(default=None, exclude=True)
+    """What is asked of these worlds, and what was predicted, for `filterbubble study`."""
 
     @model_validator(mode="before")
     @classmethod

@@ -84,8 +84,8 @@ COMPARING = [
     ),
     Measure(
         "consumption.rarefied_entropy", "Topic entropy at equal numbers", "nats", "0 … ln m", 0, None, -1,
-        "What was consumed in the window: expected entropy of the leading topics (argmax z_i) of m = `measures.rarefied_to` of a "
-        "user's items, drawn without replacement. Mean over the users who consumed at least m.",
+        "What was consumed in the window: expected entropy of the leading topics (argmax z_i) of m = `measures.rarefied_to` of "
+        "a user's items, drawn without replacement. Mean over the users who consumed at least m.",
         "Hurlbert 1971; Shannon 1948",
         _rarefied,
     ),

@@ -17,7 +17,8 @@ def _of(function: Callable[[Learnt], float | None]) -> Callable[[Observation], f
 
 def _entropy_of_level(level: int) -> Measure:
     return Measure(
-        f"training.code_entropy_{level + 1}", f"Entropy of tokens, level {level + 1}", "share of the maximum", "0 … 1", 0, 1, -1,
+        f"training.code_entropy_{level + 1}", f"Entropy of tokens, level {level + 1}", "share of the maximum",
+        "0 … 1", 0, 1, -1,
         "Of a generative recommender: entropy of the token that the next item's name has at this level, 1 being the coarsest, "
         "under the mean over users of what it expects of each; relative to that of equally likely tokens." + NEWEST,
         "RecLoop 2026 (arXiv 2606.17707), as its code has it, without its truncation",
@@ -46,9 +47,9 @@ TRAINING = [
     ),
     Measure(
         "training.rank_one_share", "Share of the first singular value", "share", "0 … 1", 0, 1, 1,
-        "σ_1²/Σσ² of the scores that the policy gives to all items, for up to 200 users spread evenly: 1 = everybody's items are "
-        "in the same order, or the opposite one. Of policies that are networks or factors; near 1 where scores are logarithms of "
-        "probabilities, which have a large common part." + NEWEST,
+        "σ_1²/Σσ² of the scores that the policy gives to all items, for up to 200 users spread evenly: 1 = everybody's items "
+        "are in the same order, or the opposite one. Of policies that are networks or factors; near 1 where scores are "
+        "logarithms of probabilities, which have a large common part." + NEWEST,
         "SPRINT 2026 (arXiv 2606.21911)",
         _of(lambda learnt: learnt.rank_one_share),
     ),

@@ -40,6 +40,8 @@ class Values(Protocol):
 
     def slope(self, reference: Reference, first: int, last: int) -> np.ndarray: ...
 
+    def trend(self, group: Reference, given: str | None) -> np.ndarray: ...
+
 
 def parse_expression(text: str) -> ast.expr:
     """Return the tree of an expression in which nothing is but what an expression may have."""
@@ -53,12 +55,21 @@ def parse_expression(text: str) -> ast.expr:
 
 def references(tree: ast.expr) -> Iterator[Reference]:
     """Yield all that an expression refers to."""
+    if isinstance(tree, ast.Call) and _name(tree) == "trend":
+        return
     if isinstance(tree, ast.Name) or (isinstance(tree, ast.Call) and _name(tree) not in (*FUNCTIONS, "slope")):
         yield _reference(tree)
         return
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.expr) and not (isinstance(tree, ast.Call) and child is tree.func):
             yield from references(child)
+
+
+def trends(tree: ast.expr) -> Iterator[tuple[Reference, str | None]]:
+    """Yield the groups of arms that trends are taken over, each with the measure that it is adjusted for, if any."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node) == "trend":
+            yield _reference(node.args[0]), _given(node)
 
 
 def evaluate(tree: ast.expr, values: Values) -> np.ndarray:
@@ -78,6 +89,8 @@ def evaluate(tree: ast.expr, values: Values) -> np.ndarray:
         case ast.Call() if _name(tree) == "slope":
             first, last = (int(_constant(each)) for each in tree.args[1:])
             return values.slope(_reference(tree.args[0]), first, last)
+        case ast.Call() if _name(tree) == "trend":
+            return values.trend(_reference(tree.args[0]), _given(tree))
     return values.at(_reference(tree))
 
 
@@ -102,6 +115,13 @@ def _check(tree: ast.expr, text: str) -> None:
             for each in tree.args[1:]:
                 _constant(each)
             return None
+        case ast.Call(func=ast.Name(id="trend")):
+            if len(tree.args) != 1 or not isinstance(tree.args[0], ast.Name | ast.Call):
+                raise NotAnExpression(f"trend has a group of arms, trend(ladder) or trend(ladder(round=5)) (got {text!r})")
+            if any(each.arg != "given" for each in tree.keywords) or not isinstance(_given(tree), str | None):
+                raise NotAnExpression(f"trend may be adjusted for a measure, given='training.ndcg' (got {text!r})")
+            _reference(tree.args[0])
+            return None
         case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS:
             if tree.keywords or not tree.args or (len(tree.args) > 1) != (name in ("min", "max")):
                 number = "several values" if name in ("min", "max") else "one value"
@@ -122,6 +142,10 @@ def _reference(tree: ast.expr) -> Reference:
         case ast.Call(func=ast.Name(id=name), args=[]):
             return Reference(name, {each.arg or "**": _constant(each.value) for each in tree.keywords})
     raise NotAnExpression(f"must be an arm, or an arm with what is different, oracle(round=5) (got {ast.unparse(tree)!r})")
+
+
+def _given(trend: ast.Call) -> Any:
+    return next((_constant(each.value) for each in trend.keywords if each.arg == "given"), None)
 
 
 def _name(call: ast.Call) -> str:

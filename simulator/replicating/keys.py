@@ -15,7 +15,7 @@ from simulator.docs import MOST
 from simulator.measures import select
 from simulator.parts import Section, problem, wrong
 from simulator.ranges import Text, UnitInterval, at_least_one
-from simulator.replicating.expressions import NotAnExpression, parse_expression
+from simulator.replicating.expressions import NotAnExpression, parse_expression, trends
 
 Status = Literal["text", "code", "figure", "second_hand", "memory", "ours", "derived"]
 
@@ -57,10 +57,37 @@ def _relative(value: float | str) -> float | str:
     return value
 
 
-Expression = Annotated[str, AfterValidator(_is_expression)]
+def _of_arms(text: str) -> str:
+    if any(True for _ in trends(parse_expression(text))):
+        raise wrong(problem("trend is over the arms of a group, which a `study` has"))
+    return text
 
 
-class ClaimKeys(Section):
+Expression = Annotated[str, AfterValidator(_is_expression), AfterValidator(_of_arms)]
+GroupExpression = Annotated[str, AfterValidator(_is_expression)]
+
+
+class AskedKeys(Section):
+    """What an arm's name stands for in the expressions of one row of a table."""
+
+    measure: Annotated[str, AfterValidator(_one_measure)] | None = None
+    """The measure that an arm's name stands for in the expressions."""
+
+    round: Round | tuple[Round, Round] | None = None
+    """The round that it stands for, or the first and the last of those whose mean it is. Default: the last round."""
+
+    where: Text | None = None
+    """The cells of the sweep that it is about, averaged with equal weight: `correlation > 0`. Default: all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return values
+
+
+class ClaimKeys(AskedKeys):
     """One thing that a paper claims, and how it is measured here: a level, or an order.
 
     In an expression an arm's name stands for the claim's `measure` in that arm at its `round`, one value for each replicate;
@@ -77,15 +104,6 @@ class ClaimKeys(Section):
 
     status: Status
     """How the published number is known."""
-
-    measure: Annotated[str, AfterValidator(_one_measure)] | None = None
-    """The measure that an arm's name stands for in the expressions."""
-
-    round: Round | tuple[Round, Round] | None = None
-    """The round that it stands for, or the first and the last of those whose mean it is. Default: the last round."""
-
-    where: Text | None = None
-    """The cells of the sweep that it is about, averaged with equal weight: `correlation > 0`. Default: all."""
 
     over: Text | None = None
     """`round`, or an axis of the sweep: there is a row for each value in `at`."""
@@ -113,13 +131,6 @@ class ClaimKeys(Section):
 
     discrepancy: Text | None = None
     """Why this is known not to come out as published; the row stays, and is not counted as a failure."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lists_are_tuples(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        return values
 
     @model_validator(mode="after")
     def _is_a_level_or_an_order(self) -> ClaimKeys:

@@ -73,7 +73,7 @@ def _worlds(file: Path, document: Changed, changes: Sequence[str], seed: int | N
     if isinstance(document.values, dict) and "sweep" in document.values:
         sweep = load_sweep(file, changes, seed, replicates, data)
     else:
-        sweep = _alone(load_scenario(file, changes, seed, replicates, data))
+        sweep = alone(load_scenario(file, changes, seed, replicates, data))
     keys = sweep.cells[0].scenario.replication
     if keys is None:
         message = "is missing: say which paper this replicates, and its claims"
@@ -81,7 +81,7 @@ def _worlds(file: Path, document: Changed, changes: Sequence[str], seed: int | N
     return sweep, keys
 
 
-def _alone(scenario: Scenario) -> Sweep:
+def alone(scenario: Scenario) -> Sweep:
     """Return a scenario as a sweep of one cell, in which nothing varies."""
     document = {"title": scenario.title, "question": scenario.question, "base": scenario.model_dump(mode="json")}
     return Sweep(scenario.title, scenario.question, "cases", (), (Cell(1, {}, scenario),), document)

@@ -40,5 +40,5 @@ def test_a_star_that_fits_nothing_is_a_fault_of_the_option() -> None:
 
 
 def test_what_an_arm_does_not_have_is_said_of_that_arm() -> None:
-    with pytest.raises(ScenarioError, match="organic"):
+    with pytest.raises(ScenarioError, match=r"policies\[0\].factors: there is no key"):
         changed("policies.*.factors=7")

@@ -65,9 +65,8 @@ def test_the_measures_by_hand(make_world, play) -> None:
         assert values["exposure.tail_share"] == pytest.approx(np.mean([outside[i] for s in sets.values() for i in s]))
         taken = [[i for each in rounds[1:] for i in each.items[u][each.taken[u]].tolist()] for u in range(n)]
         led = [[int(world.topics[i].argmax()) for i in items] for items in taken if len(items) >= 5]
-        expected = [
-            np.mean([scipy.stats.entropy(np.bincount(chosen)) for chosen in itertools.combinations(topics, 5)]) for topics in led
-        ]
+        each = [[scipy.stats.entropy(np.bincount(five)) for five in itertools.combinations(topics, 5)] for topics in led]
+        expected = [np.mean(entropies) for entropies in each]
         assert 0 < len(led) < n
         assert values["consumption.rarefied_entropy"] == pytest.approx(np.mean(expected))
 

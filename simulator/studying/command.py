@@ -1,0 +1,105 @@
+"""What `filterbubble study` does: questions and predictions in; answers, tables and a page for each study out."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from simulator.datasets import DatasetError
+from simulator.faults import ScenarioError
+from simulator.runner import Resources
+from simulator.session import BAD_INPUT, FAILED
+from simulator.store import InUse
+from simulator.studying.execution import play
+from simulator.studying.loading import Study, find, load_study
+from simulator.studying.outcome import Outcome, load_outcome
+from simulator.studying.report import KINDS, write_markdown, write_study_report
+from simulator.sweeping.execution import NotThisSweep
+
+_WIDE = 170         # columns where nobody says how many there are
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def run_studies(
+    names: Sequence[str], size: str, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None,
+    out: Path | None, resources: Resources, quiet: bool, dry_run: bool, docs: Path | None,
+) -> int:
+    """Play studies, print and write what they came to; return the exit code: 1 if a control is not as it must be."""
+    try:
+        studies = [load_study(find(name), size, overrides, seed, replicates, data) for name in names]
+    except (ScenarioError, DatasetError) as error:
+        _err.print(str(error), markup=False)
+        return BAD_INPUT
+    if dry_run:
+        for study in studies:
+            _plan(study)
+        return 0
+    code, outcomes = 0, []
+    for study in studies:
+        folder = (out or Path("runs") / "studies") / study.name
+        try:
+            played = play(study, folder, resources, quiet)
+            page = write_study_report(folder)
+        except (NotThisSweep, InUse, DatasetError) as error:
+            _err.print(str(error), markup=False)
+            return BAD_INPUT
+        except OSError as error:
+            _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)
+            return FAILED
+        outcome = load_outcome(folder)
+        outcomes.append(outcome)
+        _print(outcome, page)
+        code = max(code, played, FAILED if outcome.broken else 0)
+    if docs is not None:
+        _document(outcomes, docs, _again(names, size, overrides, seed, replicates, data, docs))
+    return code
+
+
+def _again(
+    names: Sequence[str], size: str, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None,
+    docs: Path,
+) -> str:
+    """Return the command that makes the same page again; where the data are is everybody's own matter."""
+    given = {"--size": size or None, "--seed": seed, "--replicates": replicates, "--data": data and "PATH"}
+    options = [str(part) for name, value in given.items() if value is not None for part in (name, value)]
+    changes = [part for change in overrides for part in ("--set", change)]
+    return shlex.join(["filterbubble", "study", *names, *options, *changes, "--docs", str(docs)])
+
+
+def _document(outcomes: Sequence[Outcome], docs: Path, asked: str) -> None:
+    figures = docs.with_suffix("")
+    docs.parent.mkdir(parents=True, exist_ok=True)
+    docs.write_text(write_markdown(outcomes, asked, figures), encoding="utf-8")
+    for outcome in outcomes:
+        picture = outcome.folder / "figures" / "size.png"
+        if picture.is_file():
+            figures.mkdir(exist_ok=True)
+            shutil.copy(picture, figures / f"{outcome.about['name']}.png")
+
+
+def _plan(study: Study) -> None:
+    first = study.sweep.cells[0].scenario
+    cells = "; ".join(cell.in_words for cell in study.sweep.cells if cell.in_words) or "one world"
+    _out.print(f"{study.name}: {len(study.sweep.cells)} cells ({cells}), {first.replicates} replicates, {first.rounds} rounds, "
+               f"{len(first.policies)} arms, {len(study.keys.questions)} questions", markup=False)
+
+
+def _print(outcome: Outcome, page: Path) -> None:
+    _out.print(f"\n{outcome.about['title']}", markup=False)
+    for kind in KINDS:
+        found = outcome.questions(kind)
+        if not found.rows:
+            continue
+        table = Table(found.title, box=None, width=None if _out.is_terminal else _WIDE)
+        for title in ("mean [95 % interval]", "p", "answer"):
+            table.add_column(title)
+        for row in found.rows:
+            table.add_row(row[0], *row[-3:])
+        _out.print(table, crop=False)
+    _out.print(f"Predictions: {outcome.summary('prediction') or 'none'}. Report: {page}", markup=False)

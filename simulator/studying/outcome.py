@@ -1,0 +1,150 @@
+"""What a study has left in its folder, in words and tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from simulator.measures import MEASURES
+from simulator.replicating.keys import STATUS
+from simulator.report.vocabulary import number
+from simulator.studying.execution import TABLES
+from simulator.studying.tables import FLOP, NDCG, SIZE
+
+_TEXT = {"kind", "ask", "of", "measure", "expect", "answer", "source", "known", "cell", "group", "stage", "arm", "part"}
+
+SURE = 0.05
+"""Level of the adjusted p values under which a trend is marked."""
+
+
+class Table(NamedTuple):
+    """A table for people."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A study that was played, or a part of it."""
+
+    folder: Path
+    about: dict[str, Any]
+    answers: pd.DataFrame
+    trends: pd.DataFrame
+    arms: pd.DataFrame
+    due_to: pd.DataFrame
+
+    @property
+    def broken(self) -> int:
+        """Return how many controls did not come out as they must."""
+        return int(((self.answers["kind"] == "control") & (self.answers["answer"] == "not as it must be")).sum())
+
+    def summary(self, kind: str) -> str:
+        """Return how the questions of a kind came out, in a few words."""
+        found = self.answers.loc[self.answers["kind"] == kind, "answer"].str.split(":").str[0]
+        return ", ".join(f"{count} {words}" for words, count in found.value_counts(sort=False).items())
+
+    def questions(self, kind: str) -> Table:
+        """Return the questions of one kind with their answers."""
+        titles = {"prediction": "Predictions", "control": "Controls", "published": "What others have found"}
+        rows = []
+        for row in self.answers[self.answers["kind"] == kind].to_dict("records"):
+            ask = f"{row['source']}: {row['ask']}" if row["source"] else row["ask"]
+            known = STATUS.get(row["known"], "")
+            p = "" if pd.isna(row["p"]) else _p(row["p"])
+            rows.append([ask, *([known] if kind == "published" else []), row["of"], row["measure"],
+                         {"either": "–"}.get(row["expect"], row["expect"]), _estimate(row), p, row["answer"]])
+        head = ["question", *(["how it is known"] if kind == "published" else []),
+                "measured as", "of", "expected", "mean [95 % interval]", "p", "answer"]
+        return Table(titles[kind], head, rows)
+
+    @cached_property
+    def trend_tables(self) -> list[Table]:
+        """Return the trends, one table for each cell: rows are groups at each stage, columns the outcomes."""
+        tables, outcomes = [], self.about["outcomes"]
+        for cell, of_cell in self.trends.groupby("cell", sort=False):
+            rows = []
+            for (group, stage), part in of_cell.groupby(["group", "stage"], sort=False):
+                by_measure = {row["measure"]: row for row in part.to_dict("records")}
+                cells = [
+                    "–" if row is None else _estimate(row) + (" *" if row["p_holm"] < SURE else "")
+                    for row in map(by_measure.get, outcomes)
+                ]
+                rows.append([str(group), str(stage), *cells])
+            tables.append(Table(str(cell) or "all worlds", ["group", "stage", *map(label, outcomes)], rows))
+        return tables
+
+    @cached_property
+    def arm_tables(self) -> list[Table]:
+        """Return the arms, one table for each cell: size, compute, accuracy and outcomes at the start and at the end."""
+        tables, outcomes = [], self.about["outcomes"]
+        head = ["arm", "parameters", "FLOP, first training", "FLOP, all", "NDCG, first", "NDCG, end",
+                *(f"{label(name)}, {stage}" for name in outcomes for stage in ("first", "end"))]
+        for cell, of_cell in self.arms.groupby("cell", sort=False):
+            rows = []
+            for arm, part in of_cell.groupby("arm", sort=False):
+                at = {(row["stage"], row["measure"]): row["mean"] for row in part.to_dict("records")}
+                stages = ("one-shot", "in the loop")
+                value = [_flop(at.get((stages[1], SIZE))), *(_flop(at.get((stage, FLOP))) for stage in stages)]
+                value += [_short(at.get((stage, name))) for name in (NDCG, *outcomes) for stage in stages]
+                rows.append([str(arm), *value])
+            tables.append(Table(str(cell) or "all worlds", head, rows))
+        return tables
+
+    @cached_property
+    def due_to_tables(self) -> list[Table]:
+        """Return what the change of each outcome is due to, one table for each cell."""
+        tables = []
+        for cell, of_cell in self.due_to.groupby("cell", sort=False):
+            rows = []
+            for (arm, measure), part in of_cell.groupby(["arm", "measure"], sort=False):
+                by_part = {row["part"]: _estimate(row) for row in part.to_dict("records")}
+                rows.append([str(arm), label(str(measure)), *by_part.values()])
+                head = ["arm", "outcome", *by_part]
+            tables.append(Table(str(cell) or "all worlds", head, rows))
+        return tables
+
+
+def load_outcome(folder: Path) -> Outcome:
+    """Read the folder of a study."""
+    tables = {}
+    for name in TABLES:
+        frame = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(_TEXT, str))
+        text = [column for column in frame if column in _TEXT]
+        tables[name] = frame.fillna(dict.fromkeys(text, ""))
+    return Outcome(folder, json.loads((folder / "study.json").read_text(encoding="utf-8")), **tables)
+
+
+def label(measure: str) -> str:
+    return MEASURES[measure].label if measure in MEASURES else measure
+
+
+def _estimate(row: dict[str, Any]) -> str:
+    if pd.isna(row["mean"]):
+        return "–"
+    if pd.isna(row["low"]):
+        return _short(row["mean"])
+    return f"{_short(row['mean'])} [{_short(row['low'])}, {_short(row['high'])}]"
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None or pd.isna(value) else f"{value:.3g}"
+
+
+def _flop(value: float | None) -> str:
+    return "–" if value is None or pd.isna(value) else number(value) if value < 1e6 else f"{value:.2e}"
+
+
+def _p(value: float) -> str:
+    return "< .001" if value < 0.001 else f"{value:.3f}"
+
+
+
+

@@ -1,0 +1,123 @@
+"""The page of a study, from its folder alone, and several as one Markdown page. Nothing is played here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+import simulator.report
+from simulator.plain import count
+from simulator.report import save
+from simulator.report.html import inline
+from simulator.report.style import house_style
+from simulator.studying.figures import draw
+from simulator.studying.outcome import Outcome, Table, load_outcome
+
+KINDS = ("prediction", "control", "published")
+
+TRENDS = (
+    "Change of each outcome for ten times the parameters (or one step where a group is placed otherwise), least squares over "
+    "the arms of a group in each replicate; mean over replicates with its 95 % t interval. One-shot: under the first training; "
+    "change: at the end, less that; adjusted: at the end, in a regression on held-out NDCG too. "
+    "*: p < .05 by the t test, after Holm over the outcomes of a row."
+)
+
+PARTS = (
+    "What the change of an outcome from the start to the end is due to, in arms with a frozen twin: people left alone, a "
+    "policy trained once, and its training on what it made them do."
+)
+
+
+def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) -> Path:
+    """Write `report.html` and `figures/` into the folder of a study and return the path of the page."""
+    outcome = load_outcome(folder)
+    with house_style():
+        drawings = draw(outcome)
+        (folder / "figures").mkdir(exist_ok=True)
+        pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("study.html").render(
+        css=Markup((Path(simulator.report.__file__).with_name("report.css")).read_text(encoding="utf-8")),
+        about=outcome.about, sections=_sections(outcome), size=_size(outcome), left_out=_left_out(outcome), drawings=drawings,
+        summary=outcome.summary("prediction"), picture=lambda drawing: inline(pictures[drawing.name], drawing),
+        source=(folder / "study.yaml").read_text(encoding="utf-8"),
+    )
+    page = folder / "report.html"
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def _sections(outcome: Outcome) -> list[tuple[str, str, list[Table]]]:
+    """The tables under their titles, each with a note."""
+    asked = [outcome.questions(kind) for kind in KINDS]
+    sections = [(table.title, "", [table]) for table in asked if table.rows]
+    sections += [("Trends", TRENDS, outcome.trend_tables)] if outcome.trend_tables else []
+    sections += [("What changes are due to", PARTS, outcome.due_to_tables)] if outcome.due_to_tables else []
+    return [*sections, ("Arms", "Means over replicates: under the first training, and at the end.", outcome.arm_tables)]
+
+
+def _size(outcome: Outcome) -> str:
+    about = outcome.about
+    world = f"{about['users'] or 'all'} users, {about['items'] or 'all'} items"
+    return (
+        f"{world}{' of ' + about['data'] if about['data'] else ''}; {count(about['rounds'], 'round')}, "
+        f"{count(about['replicates'], 'replicate')}, {count(len(about['arms']), 'arm')}, "
+        f"{count(len(about['cells']), 'cell')} ({'; '.join(filter(None, about['cells'])) or 'one world'}); "
+        f"{about['seconds']:,.0f} s of processor time or so, runs one after the other"
+    )
+
+
+def _left_out(outcome: Outcome) -> list[str]:
+    """What of the whole study was not played."""
+    about, whole = outcome.about, outcome.about["whole"]
+    left = [
+        f"{name}: {whole[name]} in the whole study, {about[name]} here"
+        for name in ("replicates", "rounds", "users", "items") if whole[name] != about[name]
+    ]
+    if whole["arms_left_out"]:
+        left.append(f"arms left out: {', '.join(whole['arms_left_out'])}")
+    cells = [cell for cell in whole["cells"] if cell not in about["cells"]]
+    if cells:
+        left.append(f"cells left out or changed: {'; '.join(cells)}")
+    if about["cells_finished"] < len(about["cells"]):
+        left.append(f"not finished: {about['cells_finished']} of {count(len(about['cells']), 'cell')} are there")
+    return left
+
+
+def write_markdown(outcomes: Sequence[Outcome], command: str, figures: Path | None = None) -> str:
+    """Return one Markdown page of several studies. `figures`: a folder beside the page for their pictures."""
+    return "\n".join(_page(outcomes, command, figures)) + "\n"
+
+
+def _page(outcomes: Sequence[Outcome], command: str, figures: Path | None) -> Iterator[str]:
+    first = outcomes[0].about
+    yield from (f"# {first['question'] or first['title']}", "", f"Made by `{command}`; not edited by hand.", "")
+    for outcome in outcomes:
+        about = outcome.about
+        whole = "the whole study" if not about["size"] else f"size `{about['size']}`, **not the whole study**"
+        yield from (f"## {about['title']}: {whole}", "", f"Played: {_size(outcome)}.", "")
+        if left := _left_out(outcome):
+            yield from ("Not played:", "", *(f"- {each}" for each in left), "")
+        yield from (f"Predictions: fixed {about['registered']}. {outcome.summary('prediction') or 'none'}.", "")
+        yield from ("How far this reaches:", "", *(f"- {each}" for each in about["scope"]), "")
+        if about["notes"]:
+            yield from ("How it is done:", "", *(f"- {each}" for each in about["notes"]), "")
+        if figures is not None and (outcome.folder / "figures" / "size.png").is_file():
+            yield from (f"![Outcomes by the size of the model]({figures.name}/{about['name']}.png)", "")
+        for title, note, tables in _sections(outcome):
+            yield from (f"### {title}", "")
+            yield from (note, "") if note else ()
+            for table in tables:
+                if len(tables) > 1 or table.title != title:
+                    yield from (f"**{table.title}**", "")
+                yield from (_line(table.head), "|" + "---|" * len(table.head), *map(_line, table.rows), "")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

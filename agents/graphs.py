@@ -119,13 +119,21 @@ class BarabasiAlbert:
 class ErdosRenyi:
     """Everybody follows anybody: what a network without any structure looks like.
 
-    n · `friends` arcs, each of the n (n − 1) possible ones as likely as any other; to be followed is not to follow back.
+    n · `friends` arcs, each of the n (n − 1) possible ones as likely as any other; to be followed is not to follow back. With a
+    `least`, everybody follows so many first, any others alike, and the rest of the arcs are drawn among those that are left.
 
     Source: Erdős & Rényi 1959 (Publicationes Mathematicae), G(n, m), directed.
     """
 
     friends: MeanFriends = 10.0
     """Mean number of users that a user follows."""
+
+    least: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
+    """The fewest that anybody follows; at most `friends`."""
+
+    def __post_init__(self) -> None:
+        if self.least > self.friends:
+            raise ValueError(f"`least` must be at most `friends`, {self.friends:g} (got {self.least})")
 
     def anywhere(self) -> bool:
         return True
@@ -137,8 +145,16 @@ class ErdosRenyi:
     def draw(self, n: int, group: np.ndarray, labels: Mapping[str, int] | None, rng: np.random.Generator) -> np.ndarray:
         self.check(n, labels)
         count = round(n * self.friends)
-        follower, other = np.divmod(_distinct(n * (n - 1), count, rng), max(n - 1, 1))
+        arcs = self._with_least(n, count, rng) if self.least else _distinct(n * (n - 1), count, rng)
+        follower, other = np.divmod(arcs, max(n - 1, 1))
         return np.column_stack([follower, other + (other >= follower)])      # nobody follows herself
+
+
+    def _with_least(self, n: int, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the numbers (count,) of arcs, those of a follower n − 1 in a row: first so many of each, then any others."""
+        first = np.concatenate([user * (n - 1) + np.sort(_distinct(n - 1, self.least, rng)) for user in range(n)])
+        drawn = _distinct(n * (n - 1) - len(first), count - len(first), rng)        # by their numbers among those that are left
+        return np.concatenate([first, drawn + np.searchsorted(first - np.arange(len(first)), drawn, side="right")])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ two topics is the difference of their leanings; on the sphere half of 1 − cosi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple, Protocol
+from typing import Annotated, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from annotated_types import Interval
@@ -42,6 +42,20 @@ class Influence(Protocol):
     def move(
         self, who: Tensor, interests: Tensor, susceptibility: Tensor, ties: Ties, trace: Trace, space: Space, draws: Draws
     ) -> Moved: ...
+
+
+class Posts(NamedTuple):
+    """What everybody posted last."""
+
+    content: Tensor                 # (N, d): interests, of whoever wrote it when it was written
+    author: Tensor                  # (N,) int64: who that was
+
+
+@runtime_checkable
+class Posting(Protocol):
+    """An influence by what users post."""
+
+    def posts(self, trace: Trace) -> Posts: ...
 
 
 def distance(one: Tensor, other: Tensor, space: Space) -> Tensor:
@@ -236,6 +250,9 @@ class SharedPosts:
     def start(self, interests: Tensor) -> Trace:
         """Return everybody's newest post: its content (N, d) and whose it was at first (N,)."""
         return interests.clone(), torch.arange(len(interests))
+
+    def posts(self, trace: Trace) -> Posts:
+        return Posts(*trace)
 
     def move(
         self, who: Tensor, interests: Tensor, susceptibility: Tensor, ties: Ties, trace: Trace, space: Space, draws: Draws

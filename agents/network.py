@@ -14,8 +14,8 @@ from agents.catalog import Catalog
 from agents.chance import Draws
 from agents.choice import Choice
 from agents.graphs import Generator
-from agents.influence import Influence
-from agents.rewiring import Rewiring
+from agents.influence import Influence, Posting
+from agents.rewiring import Read, Rewiring
 from agents.sharing import Grapevine, Sharing
 from agents.space import Space, mixture
 from agents.ties import Ties
@@ -48,6 +48,7 @@ class Network:
 
     def __post_init__(self) -> None:
         self.trace: tuple[Tensor, ...] | None = None        # what the influence remembers
+        self.read: Read | None = None                       # posts as they were read, by readers as they were then
         self.grapevine = Grapevine.silent(self.ties.n_users)
 
     def move(self, users: Users, active: Tensor, draws: Draws) -> None:
@@ -55,6 +56,8 @@ class Network:
         before = users.interests.clone()
         if self.trace is None:
             self.trace = self.influence.start(before)
+        if isinstance(self.influence, Posting):
+            self.read = Read(self.influence.posts(self.trace), before)
         trace = tuple(column.clone() for column in self.trace)
         for who in active.nonzero()[:, 0].split(_BLOCK):
             moved = self.influence.move(who, before, users.susceptibility[who], self.ties, self.trace, self.space, draws)
@@ -79,7 +82,7 @@ class Network:
 
     def rewire(self, users: Users, active: Tensor, draws: Draws, suggest: Suggest | None = None) -> None:
         """Some active users (N,) follow somebody else from now on. `suggest`: the platform says whom."""
-        self.ties = self.rewiring.rewired(self.ties, users, active, self.space, draws, suggest)
+        self.ties = self.rewiring.rewired(self.ties, users, active, self.space, draws, suggest, self.read)
 
 
 def draw_ties(

@@ -37,8 +37,9 @@ class Sharing:
     passes it on to each of her followers with probability `passes_on`; they have it before them in the next round, and if they
     take it they may pass it on in turn. So every user has one chance to reach each follower with each item.
 
-    With probability `posts` a user posts one of the items that she holds in mind, each alike, to all her followers, and those who
-    do not hold it themselves have it before them in the next round. What they hold is as their drift model says (`memory_mean`).
+    With probability `posts` a user posts one of the items that she holds in mind, each alike, to all her followers, and those
+    who do not hold it themselves have it before them in the next round. What they hold is as their drift model says
+    (`memory_mean`).
 
     Source: independent cascade: Goldenberg, Libai & Muller 2001 (Marketing Letters), "Talk of the network"; Kempe, Kleinberg &
     Tardos 2003 (KDD), "Maximizing the spread of influence through a social network". Posts: Geschke, Lorenz & Holtz 2019

@@ -310,6 +310,7 @@ class FilterBubbleModel(mesa.Model):
             ring=self.catalog.ring is not None,
             space=self.catalog.space,
             places=self.catalog.features,
+            tolerance=None if self.network is None else self.network.rewiring.tolerance,
         )
         recorder = Recorder(
             world, keys.names, None if keys.window == "cumulative" else keys.window, keys.panel, keys.pairs,

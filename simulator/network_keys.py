@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Interval
+from annotated_types import Interval, MinLen
+from pydantic import Strict
 from pydantic_core import InitErrorDetails
 
 from agents.drift_base import Holding
 from agents.graphs import GENERATORS, EdgeList, Generator, GraphError
-from agents.influence import INFLUENCES, Influence
+from agents.influence import INFLUENCES, Influence, Posting
 from agents.network import Network, draw_ties
-from agents.rewiring import Rewiring
+from agents.rewiring import BY_POSTS, Follows, Rewiring, Unfollows
 from agents.sharing import Sharing
 from agents.users import Users
 from simulator.datasets import Dataset, DatasetError
@@ -56,12 +57,15 @@ class RewiringKeys(Section):
     tolerance: UnitInterval = 0.5
     """Distance up to which nobody is unfollowed: the share of interest that would have to change topic."""
 
-    unfollows: Literal["most_distant", "random"] = "most_distant"
-    """Who goes of those beyond the tolerance."""
+    unfollows: Unfollows = "most_distant"
+    """Who goes of those beyond the tolerance: most_distant or random, by interests; poster: at random, of those whose newest
+    post is beyond it, whoever wrote it."""
 
-    follows: Literal["random", "friends_of_friends", "like_minded"] = "random"
+    follows: Follows | Annotated[tuple[Follows, ...], Strict(False), MinLen(1)] = "random"
     """Whom she finds instead, unless the arm's `who_to_follow` suggests somebody. random: anybody; friends_of_friends: whom a
-    friend follows; like_minded: of some at random (`sample`) the nearest by interests."""
+    friend follows; like_minded: of some at random (`sample`) the nearest by interests; reposted: who wrote a post within the
+    tolerance that a friend passed on; similar_post: who wrote anybody's newest post that is within it of her own newest. A
+    list: each time one of them, each alike. What goes by posts needs `influence: shared_posts`."""
 
     sample: Annotated[int, Interval(ge=1, le=1000)] = 10
     """Users at random among whom the like-minded one is found."""
@@ -95,6 +99,11 @@ def network_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     if keys.sharing.posts and not any(isinstance(cohort.drift, Holding) for cohort in users.each_cohort()):
         message = "users post what they hold in mind, and nobody does: write `users.drift: memory_mean`"
         yield problem(message, ("network", "sharing", "posts"))
+    rules = (keys.rewiring.follows,) if isinstance(keys.rewiring.follows, str) else keys.rewiring.follows
+    for key, rule in (("unfollows", keys.rewiring.unfollows), *(("follows", rule) for rule in rules)):
+        if rule in BY_POSTS and not isinstance(keys.influence, Posting):
+            message = f"{rule!r} goes by what users post, and nobody posts: write `influence: shared_posts`"
+            yield problem(message, ("network", "rewiring", key))
     if keys.homophily and not keys.graph.anywhere():
         kind = kind_of(GENERATORS, keys.graph)
         message = f"who stands where is settled by {kind!r} already"

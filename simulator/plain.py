@@ -91,14 +91,25 @@ def _network(keys: NetworkKeys) -> str:
         text += f"{count(sharing.rounds, 'round')}."
     if sharing.passes_on:
         text += f" An item taken is passed on to each follower with a chance of {sharing.passes_on:g}."
+    if sharing.posts:
+        text += f" With a chance of {sharing.posts:g} a round, a user posts an item that she holds in mind to her followers."
     if not rewiring.probability:
         return text + " Who follows whom stays as it is."
     who = "the most distant" if rewiring.unfollows == "most_distant" else "somebody"
-    found = {"random": "anybody", "friends_of_friends": "a friend of a friend", "like_minded": "somebody like-minded"}
+    whose = "whose newest post is" if rewiring.unfollows == "poster" else "who are"
+    rules = (rewiring.follows,) if isinstance(rewiring.follows, str) else rewiring.follows
     return text + (
-        f" From round 1 on a user unfollows {who} of those at a distance above {rewiring.tolerance:g} with a chance of "
-        f"{rewiring.probability:g} a round, and follows {found[rewiring.follows]} instead, unless the arm suggests somebody."
+        f" From round 1 on a user unfollows {who} of those {whose} at a distance above {rewiring.tolerance:g} with a chance of "
+        f"{rewiring.probability:g} a round, and follows {' or '.join(dict.fromkeys(_FOUND[rule] for rule in rules))} instead, "
+        "unless the arm suggests somebody."
     )
+
+
+_FOUND = {
+    "random": "anybody", "friends_of_friends": "a friend of a friend", "like_minded": "somebody like-minded",
+    "reposted": "the author of a post that a friend passed on", "similar_post": "the author of a post like her own",
+}
+"""Who is followed instead, in words."""
 
 
 def _supply(creators: CreatorKeys, number: int) -> str:

@@ -21,6 +21,7 @@ from simulator.measures.network import NETWORK
 from simulator.measures.observation import Observation, mean
 from simulator.measures.presence import PRESENCE
 from simulator.measures.response import FEEDBACK
+from simulator.measures.splits import SPLITS
 from simulator.measures.training import TRAINING
 from simulator.measures.window import Intake
 
@@ -529,5 +530,6 @@ MEASURES: dict[str, Measure] = {
         *NORMATIVE,
         *NETWORK,
         *FRIENDS,
+        *SPLITS,
     ]
 }

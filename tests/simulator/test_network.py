@@ -69,7 +69,7 @@ def test_a_network_that_does_nothing_changes_nothing_and_each_thing_that_it_does
     assert idle[1] == without[1]
     bare = [(round, {name: x for name, x in values.items() if not name.startswith("network.")}) for round, values in idle[0]]
     assert bare == without[0]
-    assert len(idle[0][-1][1]) - len(bare[-1][1]) == 8
+    assert len(idle[0][-1][1]) - len(bare[-1][1]) == 11
     lives = [idle[1]]
     for key, value in BUSY.items():
         if key not in ("graph", "homophily"):

@@ -50,13 +50,17 @@ def write_pages(page: Path, formats: Sequence[str]) -> list[Path]:
 
 
 def write_docs(page: Path, file: Path) -> None:
-    """Make a Markdown file of `report.html` elsewhere, with what it links of the page's figures in a folder of its name."""
+    """Make a Markdown file of `report.html` elsewhere, with what it links of the page's figures in a folder of its name.
+
+    What the page links beside that, run directories and tables, stays where it is: there it is named, not linked.
+    """
     text, folder = _markdown(page.read_text(encoding="utf-8"), page.parent / "figures").decode(), file.with_suffix("")
     linked = sorted(set(re.findall(r"\]\(figures/([^)\s]+)\)", text)))
     folder.mkdir(parents=True, exist_ok=True)
     for name in linked:
         shutil.copyfile(page.parent / "figures" / name, folder / name)
     with moved_into_place(file) as part:
+        text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!figures/|#|https?:)[^)]*\)", r"\1", text)
         part.write_text(text.replace("](figures/", f"]({folder.name}/"), encoding="utf-8")
 
 

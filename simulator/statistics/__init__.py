@@ -23,7 +23,7 @@ from simulator.statistics.intervals import (
     t_interval,
 )
 from simulator.statistics.multiplicity import holm
-from simulator.statistics.paired import paired_differences, paired_effects
+from simulator.statistics.paired import paired_differences, paired_effects, tested_differences
 from simulator.statistics.pareto import Dominated, Front, dominated, pareto_front
 from simulator.statistics.precision import enough, replicates_needed, standard_error
 from simulator.statistics.recovery import LEFT, recovery_times
@@ -70,5 +70,6 @@ __all__ = [
     "replicates_needed",
     "standard_error",
     "t_interval",
+    "tested_differences",
     "user_effects",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -35,7 +37,17 @@ def paired_effects(ends: pd.DataFrame, baseline: str) -> pd.DataFrame:
     one side of zero), bca_low, bca_high (BCa bootstrap interval; NaN under 5 replicates).
     """
     differences = paired_differences(ends, baseline)
-    table = interval_table(differences, ["arm", "measure"])
+    table = tested_differences(differences, ["arm", "measure"])
+    table = table.assign(p_holm=holm(table["p"].to_numpy()), excludes_zero=(table["low"] > 0) | (table["high"] < 0))
+    return table.merge(bca_table(differences, ["arm", "measure"]), on=["arm", "measure"], how="left")
+
+
+def tested_differences(differences: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Mean of the differences `value` in each group: `by`, mean, sd, n, low, high, size (mean / sd), p.
+
+    low, high: 95 % t interval; p: two-sided paired t test (Student 1908). One difference has neither: NaN.
+    """
+    table = interval_table(differences, by)
     mean, sd, n = (table[column].to_numpy(dtype=float) for column in ("mean", "sd", "n"))
     size, p = np.full(len(table), np.nan), np.full(len(table), np.nan)
     spread = (n > 1) & (sd > 0)
@@ -43,7 +55,4 @@ def paired_effects(ends: pd.DataFrame, baseline: str) -> pd.DataFrame:
     p[spread] = 2 * stats.t.sf(np.abs(size[spread]) * np.sqrt(n[spread]), n[spread] - 1)
     constant = (n > 1) & (sd == 0)  # every replicate gives the very same difference
     p[constant] = np.where(mean[constant] == 0, 1.0, 0.0)
-    table = table.assign(
-        size=size, p=p, p_holm=holm(p), excludes_zero=(table["low"] > 0) | (table["high"] < 0)
-    )
-    return table.merge(bca_table(differences, ["arm", "measure"]), on=["arm", "measure"], how="left")
+    return table.assign(size=size, p=p)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def run_sweep(
     """Play what is left of a sweep and write its tables and its report; return the exit code."""
     try:
         sweep = load_sweep(file, overrides, seed, replicates, data_path, allow_code, quick=quick)
-        sweeping = Sweeping(sweep, out or Path("sweeps") / (f"{file.stem}-quick" if quick else file.stem))
+        called = _called(file, overrides, seed, replicates, data_path, allow_code, quick)
+        sweeping = Sweeping(sweep, out or Path("sweeps") / (f"{file.stem}-quick" if quick else file.stem), called=called)
         sweeping.check()
         if dry_run:
             show_plan(sweeping, resources)
@@ -55,6 +57,19 @@ def run_sweep(
         return FAILED
     _out.print(f"{sweeping.progress}. Report: {page}", markup=False)
     return tracked(sweeping.folder, track, code)
+
+
+def _called(
+    file: Path, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None, allow_code: bool,
+    quick: bool,
+) -> str:
+    """The command with the options that decide what is played."""
+    given: list[str] = ["--quick"] if quick else []
+    for option, value in (("--seed", seed), ("--replicates", replicates), ("--data", data)):
+        given += [] if value is None else [option, str(value)]
+    for change in overrides:
+        given += ["--set", change]
+    return shlex.join(["filterbubble", "sweep", str(file), *given, *(["--allow-code"] if allow_code else [])])
 
 
 def show_plan(sweeping: Sweeping, resources: Resources) -> None:

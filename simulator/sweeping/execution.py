@@ -43,6 +43,7 @@ class Sweeping:
     folder: Path
     failures: dict[int, dict[str, str]] = field(default_factory=dict)       # of each cell's number: the runs that failed, how
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    called: str = ""                # the command that makes it again
 
     def cell_folder(self, cell: Cell) -> Path:
         return self.folder / "cells" / cell.scenario.digest[:DIGITS]
@@ -185,6 +186,7 @@ class Sweeping:
                 {"cell": number, "run": run, "error": story}
                 for number, failed in sorted(self.failures.items()) for run, story in failed.items()
             ],
+            "called": self.called,
             "versions": versions(),
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": round((datetime.now(UTC) - self.started).total_seconds(), 2),

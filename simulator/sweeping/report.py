@@ -21,6 +21,7 @@ from simulator.report.load import Arm
 from simulator.report.style import Drawing, Look, house_style, looks
 from simulator.report.vocabulary import capital, difference, listing, lowered, number, signed, wording
 from simulator.sweeping.designs import SAMPLED
+from simulator.sweeping.execution import REMEDIES
 from simulator.sweeping.figures import Swept, SweptAxis, heat_maps, lines, rank_correlations, rivalries, scatter, shifts
 from simulator.sweeping.tradeoff import tradeoff_figure, tradeoff_sentence, tradeoff_tables, worlds
 
@@ -52,12 +53,17 @@ def write_sweep_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
 
     Every figure goes to `figures/` in each of `formats` (svg, png), with its numbers beside it as CSV; the page holds its own
     copies and opens without network. A sweep of which cells are missing gives the report of those that are there, and says so.
-    `NotASweep` if the folder lacks a file or one is malformed.
+    The report of a sweep about remedies is that of `simulator.remedies`. `NotASweep` if the folder lacks a file or one is
+    malformed.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
     folder = Path(folder)
+    if (folder / REMEDIES).is_file():
+        from simulator.remedies.report import write_remedies_report  # which is a page of this kind, and needs this module
+
+        return write_remedies_report(folder, formats)
     swept = load_swept(folder)
     look = looks([Arm(name, "", False, False, False) for name in swept.arms], swept.baseline, swept.reference)
     with house_style():
@@ -392,6 +398,7 @@ def _made(swept: Swept) -> list[tuple[str, str]]:
         ("Runs", str(manifest.get("runs", "–"))),
         ("Replicates in a cell", replicates),
         ("Seed", str(manifest["seed"])),
+        *([("Made by", manifest["called"])] if manifest.get("called") else []),
         ("Wall-clock time of the last call", f"{manifest['seconds']:.0f} s" if "seconds" in manifest else "–"),
         ("SHA-256 of the sweep", str(manifest.get("digest", "–"))),
         ("Versions", ", ".join(f"{name} {version}" for name, version in (manifest.get("versions") or {}).items() if version)),

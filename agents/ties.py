@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sp
 import torch
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 
@@ -50,6 +51,11 @@ class Ties:
     def followers(self) -> Ties:
         """The same ties from the other end: row v is who follows user v."""
         return Ties.of_arcs(self.followed, self.follower, self.n_users)
+
+    @cached_property
+    def components(self) -> Tensor:
+        """Which weakly connected component each user is in (N,) int64, 0, 1, …: tied in either direction, over any number."""
+        return torch.from_numpy(connected_components(self.matrix(), connection="weak")[1]).long()
 
     def of(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Return the ties of `users` (b,): the place (e,) of the follower among them, and the place (e,) in `followed`."""

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from agents.ties import Ties
 from simulator.measures.measure import PANEL, Measure
 from simulator.measures.network import with_ties
 from simulator.measures.observation import Observation
-
-
-def components(ties: Ties) -> Tensor:
-    """Which weakly connected component each user is in, whoever follows whom in it. (N,) int64, 0, 1, …"""
-    return torch.from_numpy(connected_components(ties.matrix(), connection="weak")[1]).long()
 
 
 def width_and_gap(interests: Tensor, component: Tensor) -> tuple[float, float]:
@@ -38,7 +32,7 @@ def _on_panel(function: Callable[[Observation, Tensor, Tensor, int], float]) -> 
     """Of the panel's interests (n, T) and components (n,), and the number of all components."""
 
     def value(o: Observation, ties: Ties) -> float | None:
-        panel, component = o.frame.panel, components(ties)
+        panel, component = o.frame.panel, ties.components
         if o.round.present is not None:         # ties, and so components, are numbered among those who are there
             panel = (o.round.present.cumsum(0) - 1)[panel[o.round.present[panel]]]
         return function(o, o.interests[panel], component[panel], int(component.max()) + 1) if len(panel) else None
@@ -55,7 +49,7 @@ SPLITS = [
         "network.components", "Components", "components", "1 … N", 1, None, 1,
         "Number of parts of the network without a tie between them." + _COMPONENTS,
         _SASAHARA,
-        with_ties(lambda o, ties: int(components(ties).max()) + 1),
+        with_ties(lambda o, ties: int(ties.components.max()) + 1),
     ),
     Measure(
         "network.component_gap", "Gap between components", "distance", "0 … 1", 0, 1, 1,

@@ -11,7 +11,7 @@ import torch
 
 from agents.ties import Ties
 from simulator.measures import Recorder
-from simulator.measures.splits import SPLITS, components, segregated, width_and_gap
+from simulator.measures.splits import SPLITS, segregated, width_and_gap
 
 NAMES = [measure.name for measure in SPLITS]
 
@@ -29,7 +29,7 @@ def test_width_and_gap_by_hand():
 def test_components_are_those_of_networkx(seed):
     graph = nx.gnp_random_graph(30, 0.03, seed=seed, directed=True)
     arcs = torch.tensor(list(graph.edges)).reshape(-1, 2)
-    found = components(Ties.of_arcs(arcs[:, 0], arcs[:, 1], 30)).tolist()
+    found = Ties.of_arcs(arcs[:, 0], arcs[:, 1], 30).components.tolist()
     parts = {frozenset(u for u in range(30) if found[u] == c) for c in set(found)}
     assert parts == set(map(frozenset, nx.weakly_connected_components(graph)))
 

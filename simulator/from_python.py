@@ -80,6 +80,8 @@ def sweep_from(
             document = {"base": document}
         elif isinstance(document, dict) and isinstance(document.get("base"), str):
             document = {**document, "base": str(Path(document["base"]).resolve())}
+        elif isinstance(document, dict) and isinstance(document.get("worlds"), dict | list):
+            document = {**document, "worlds": _resolved(document["worlds"])}
     if axes is not None:
         document["sweep"] = {"axes": plain(axes, ("axes",))}
     with tempfile.TemporaryDirectory() as folder:
@@ -90,6 +92,13 @@ def sweep_from(
             return _in_python(lambda: load_sweep(file, *options), str(file))
         finally:
             sys.path[:] = [place for place in sys.path if place in path or place != str(Path(folder).resolve())]
+
+
+def _resolved(worlds: dict[str, Any] | list[Any]) -> dict[str, Any] | list[Any]:
+    """The files of several worlds as seen from here."""
+    if isinstance(worlds, list):
+        return [str(Path(each).resolve()) if isinstance(each, str) else each for each in worlds]
+    return {name: str(Path(each).resolve()) if isinstance(each, str) else each for name, each in worlds.items()}
 
 
 def plain(value: Any, loc: Loc = ()) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from simulator.faults import ScenarioError
+from simulator.from_python import sweep_from
 from simulator.scenario import load_scenario
 from simulator.sweeping import Sweep, load_sweep
 
@@ -143,6 +144,16 @@ def test_a_file_without_a_quick_form_says_so(load: Callable[..., Sweep]):
         load(HEAD + AXES, quick=True)
     with pytest.raises(ScenarioError, match=r"sweep.yaml:1:17: rounds: must be at least 1 \(got 0\)"):
         load("quick: {rounds: 0}\n" + HEAD + AXES, quick=True)
+
+
+def test_worlds_may_be_given_from_python(load: Callable[..., Sweep], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    whole = load(f"worlds: {{a: town.yaml, b: village.yaml}}\n{AXES}")
+    axes = {"axes": {"drift": {"values": {"as given": {}, "none": {"users.drift": "none"}}}}}
+    for worlds in ({"a": "town.yaml", "b": "village.yaml"}, {"a": str(tmp_path / "town.yaml"), "b": "village.yaml"}):
+        assert sweep_from({"worlds": worlds, "sweep": axes}, None, {}, None, None, None, False) == whole
+    listed = sweep_from({"worlds": ["town.yaml", "village.yaml"], "sweep": axes}, None, {}, None, None, None, False)
+    assert listed.axes[0].values == ("town", "village")
 
 
 def test_the_study_of_remedies_covers_every_kind_in_every_world_and_its_quick_form_is_small():

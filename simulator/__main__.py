@@ -311,7 +311,9 @@ def replicate(
 @app.command()
 def study(
     names: Annotated[list[str], typer.Argument(help="model_scale, or files with a `study:`.", show_default=False)],
-    size: Annotated[str, typer.Option(help="A smaller form that the file has, as quick. Default: the whole.")] = "",
+    size: Annotated[
+        str, typer.Option(help="A smaller form that the file has, as quick, or several: reduced,regimes. Default: the whole.")
+    ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="The same as --size quick.")] = False,
     set_: Set = None,
     seed: Seed = None,

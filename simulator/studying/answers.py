@@ -23,6 +23,9 @@ SIZE = "training.parameters"
 FIRST = "first"
 """What an expression calls the last round under the first training."""
 
+UNPLAYED = "not played"
+"""The answer to a question about arms, cells or rounds that are not there."""
+
 LEAST = 3
 """Arms that a trend rests on, or it is a difference."""
 
@@ -135,7 +138,7 @@ class Estimate(NamedTuple):
 def answer(keys: QuestionKeys, study: StudyKeys, cells: Sequence[Cell], played: Played) -> Answer:
     """Say what a question came to, by its 95 % interval: on which side of zero it lies, or that it does not say."""
     unanswered = Answer(
-        keys.kind, keys.ask, keys.value or "", keys.measure or "", keys.expect, *(float("nan"),) * 6, 0, "not played",
+        keys.kind, keys.ask, keys.value or "", keys.measure or "", keys.expect, *(float("nan"),) * 6, 0, UNPLAYED,
         keys.source, keys.status or "",
     )  # fmt: skip
     if keys.value is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -32,7 +32,7 @@ def run_studies(
 ) -> int:
     """Play studies, print and write what they came to; return the exit code: 1 if a control is not as it must be."""
     try:
-        studies = [load_study(find(name), size, overrides, seed, replicates, data) for name in names]
+        studies = list(_studies(names, size.split(","), overrides, seed, replicates, data))
     except (ScenarioError, DatasetError) as error:
         _err.print(str(error), markup=False)
         return BAD_INPUT
@@ -59,6 +59,19 @@ def run_studies(
     if docs is not None:
         _document(outcomes, docs, _again(names, size, overrides, seed, replicates, data, docs))
     return code
+
+
+def _studies(
+    names: Sequence[str], sizes: Sequence[str], overrides: Sequence[str], seed: int | None, replicates: int | None,
+    data: str | None,
+) -> Iterator[Study]:
+    """Load each study in each of the sizes that it has; a size that none of them has is a fault."""
+    files = [find(name) for name in names]
+    known = [load_study(file, data=data).keys.sizes if len(sizes) > 1 or len(files) > 1 else {} for file in files]
+    for file, has in zip(files, known, strict=True):
+        for size in sizes:
+            if size in has or not any(size in each for each in known):
+                yield load_study(file, size, overrides, seed, replicates, data)
 
 
 def _again(

@@ -13,6 +13,7 @@ import pandas as pd
 from simulator.measures import MEASURES
 from simulator.replicating.keys import STATUS
 from simulator.report.vocabulary import number
+from simulator.studying.answers import UNPLAYED
 from simulator.studying.execution import TABLES
 from simulator.studying.tables import FLOP, NDCG, SIZE
 
@@ -51,11 +52,17 @@ class Outcome:
         found = self.answers.loc[self.answers["kind"] == kind, "answer"].str.split(":").str[0]
         return ", ".join(f"{count} {words}" for words, count in found.value_counts(sort=False).items())
 
+    def unplayed(self, kind: str) -> list[str]:
+        """Return the questions of one kind about what was not played."""
+        found = self.answers[(self.answers["kind"] == kind) & (self.answers["answer"] == UNPLAYED)]
+        return [f"{row['source']}: {row['ask']}" if row["source"] else str(row["ask"]) for row in found.to_dict("records")]
+
     def questions(self, kind: str) -> Table:
-        """Return the questions of one kind with their answers."""
+        """Return the questions of one kind with their answers, but for those about what was not played."""
         titles = {"prediction": "Predictions", "control": "Controls", "published": "What others have found"}
         rows = []
-        for row in self.answers[self.answers["kind"] == kind].to_dict("records"):
+        asked = self.answers[(self.answers["kind"] == kind) & (self.answers["answer"] != UNPLAYED)]
+        for row in asked.to_dict("records"):
             ask = f"{row['source']}: {row['ask']}" if row["source"] else row["ask"]
             known = STATUS.get(row["known"], "")
             p = "" if pd.isna(row["p"]) else _p(row["p"])

@@ -55,8 +55,11 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
 
 def _sections(outcome: Outcome) -> list[tuple[str, str, list[Table]]]:
     """The tables under their titles, each with a note."""
-    asked = [outcome.questions(kind) for kind in KINDS]
-    sections = [(table.title, "", [table]) for table in asked if table.rows]
+    sections = []
+    for kind in KINDS:
+        table, unplayed = outcome.questions(kind), outcome.unplayed(kind)
+        note = f"About what was not played, and not answered: {'; '.join(unplayed)}." if unplayed else ""
+        sections += [(table.title, note, [table] if table.rows else [])] if table.rows or unplayed else []
     sections += [("Trends", TRENDS, outcome.trend_tables)] if outcome.trend_tables else []
     sections += [("What changes are due to", PARTS, outcome.due_to_tables)] if outcome.due_to_tables else []
     return [*sections, ("Arms", "Means over replicates: under the first training, and at the end.", outcome.arm_tables)]

@@ -105,8 +105,8 @@ def draw_catalog(
     Equal: a topic or several, all of the same share, as films have genres; see `equal_shares`.
     Plane: points of R^(topics/2), as `scattered` has them.
     One-hot, in any other space: item i is about topic i mod `topics` and nothing else.
-    Quality ~ Normal(0, quality²), or U(0, quality), in units of utility; with a `correlation` ρ, that of items d steps apart on a ring has the
-    correlation ρ^d. Salience of the item of rank r ∝ r^(−popularity_skew)
+    Quality ~ Normal(0, quality²), or U(0, quality), in units of utility; with a `correlation` ρ, that of items d steps apart
+    on a ring has the correlation ρ^d. Salience of the item of rank r ∝ r^(−popularity_skew)
     (Zipf), ranks given at random: what is famous is not thereby better. Lognormal salience ∝ exp(popularity_skew · g), g ~
     Normal(0, 1), falls off at both ends where Zipf's does not (Mitzenmacher 2004, Internet Mathematics, compares the two).
     """

@@ -18,8 +18,8 @@ class ByRating:
     """Users know what is to their own taste, and trust the rating beside an item for the rest.
 
     Takes argmax_i s_i + θ_u·z_i over the menu, with s_i the rating that the platform shows beside the item (policy
-    `average_rating`); where none stands, she sees the quality for herself. A rating that is the mean of what others had, who took
-    the item because it was to their taste, promises too much.
+    `average_rating`); where none stands, she sees the quality for herself. A rating that is the mean of what others had, who
+    took the item because it was to their taste, promises too much.
 
     Source: Schmit & Riquelme 2018 (AISTATS), "Human interaction with recommendation systems", section 2: selection by score and
     private preference.

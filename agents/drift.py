@@ -14,8 +14,8 @@ from agents.drift_attraction import Assimilation, BiasedAssimilation, MereExposu
 from agents.drift_base import Drifted, DriftModel, no_trace
 from agents.drift_belief import GaussianBelief
 from agents.drift_feedback import ItemFeedback, Reinforcement
-from agents.drift_opinion import MemoryMean, OpinionAveraging
 from agents.drift_newcomers import Newcomers
+from agents.drift_opinion import MemoryMean, OpinionAveraging
 from agents.drift_satiation import Boredom, Satiation
 from agents.space import Space
 from agents.users import Users

@@ -168,8 +168,8 @@ class Varied:
     """What a topic is worth to a user is her own affair, and on some topics users differ more than on others.
 
     bernoulli: 1 with probability p_t, else 0, p_t = U ln T / (1.5 T); normal: mean 0, standard deviation U; exponential: of
-    mean U; pareto: Lomax of shape 2 + 2 U: how far topic t divides users is drawn once for all, U ~ U(0, 1). A user's group is the
-    topic that is worth most to her.
+    mean U; pareto: Lomax of shape 2 + 2 U: how far topic t divides users is drawn once for all, U ~ U(0, 1). A user's group is
+    the topic that is worth most to her.
 
     Source: Schmit & Riquelme 2018 (AISTATS), "Human interaction with recommendation systems": private preferences, the four
     distributions of their simulations.

@@ -32,7 +32,7 @@ class Law:
 
 
 def scatter_of(kind: Kind, share: np.ndarray) -> np.ndarray:
-    """Return the parameter of each topic (T,) float64 for `share` ~ U(0, 1), as in the simulations of Schmit & Riquelme 2018."""
+    """Return the parameter of each topic (T,) float64 for `share` ~ U(0, 1): as Schmit & Riquelme 2018 simulate."""
     topics = len(share)
     return {"bernoulli": share * np.log(topics) / (1.5 * topics), "pareto": 2 + 2 * share}.get(kind, share)
 

@@ -123,6 +123,6 @@ def best_unseen(
         value = value.masked_fill(~items.available, -torch.inf)
     there = slice(log.n_items)                  # where the catalogue grows, the rest has not been published
     if extremes:
-        hidden = torch.where(value[there] == -torch.inf, -torch.inf, 0.0)
-        return rank(lambda block: (taste[block] @ items.appeal[there].T + items.quality[there]).abs(), rows, k, log, bias=hidden)
+        hidden, appeal = torch.where(value[there] == -torch.inf, -torch.inf, 0.0), items.appeal[there].T
+        return rank(lambda block: (taste[block] @ appeal + items.quality[there]).abs(), rows, k, log, bias=hidden)
     return rank(lambda block: taste[block] @ items.appeal[there].T, rows, k, log, bias=value[there])

@@ -20,7 +20,7 @@ def newcomer_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     users, items = scenario.users, scenario.items
     for place, cohort in enumerate(users.cohorts):
         if isinstance(cohort.interests, Varied) and cohort.interests != users.interests:
-            message = "what interests are drawn by is everybody's: write `varied` under `users.interests`"
+            message = "what they are drawn by is everybody's: write `varied` under `users.interests`"
             yield problem(message, ("users", "cohorts", place, "interests"))
         drift = users.drift if cohort.drift is None else cohort.drift
         if isinstance(drift, Newcomers) and cohort.interests is not None:

@@ -135,7 +135,7 @@ def test_one_cohort_of_seven_is_seven_of_one(arm):
 
 @pytest.mark.parametrize(("changes", "message"), [
     (["users.interests=uniform"], "'newcomers' are drawn by the law of others before them: write `interests: varied`"),
-    (["users.cohorts=[{name: a, share: 1, interests: {kind: varied, law: pareto}}]"], "what interests are drawn by is everybody's"),
+    (["users.cohorts=[{name: a, share: 1, interests: {kind: varied, law: pareto}}]"], "what they are drawn by is everybody's"),
     (["users.feedback=[review]"], "'fair' reads the signal 'fair_review', which users do not give: they give review"),
     (["users.feedback=[]"], "add `feedback: [review]` under `users`"),
     (["items.quality_law=normals"], "items.quality_law"),

@@ -35,5 +35,6 @@ def newcomer_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             message = "with `interests: correlated`, quality is correlated along the ring, and normal: leave it out"
             yield problem(message, ("items", "quality_law"))
         elif scenario.creators is not None or scenario.data is not None:
-            why = "what creators publish is normal in quality" if scenario.data is None else "with `data:`, quality is read off it"
+            read = "with `data:`, quality is read off it"
+            why = "what creators publish is normal in quality" if scenario.data is None else read
             yield problem(f"{why}: leave it out", ("items", "quality_law"))

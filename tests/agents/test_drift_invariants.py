@@ -30,7 +30,8 @@ FAST = {
     "satiation": drift.Satiation(0.9, 0.9),
     "boredom": drift.Boredom(0.9, 0.8, 0.9, 0.9),
 }
-"""Models whose every knob is far from its default. (Beliefs move no interests, and newcomers bring other ones: they have tests of their own.)"""
+"""Models whose every knob is far from its default. Beliefs move no interests, and newcomers bring others: they have tests of
+their own."""
 
 CASES = [(kind, space) for kind, model in DRIFTS.items() for space in model.spaces if kind in FAST]
 MOVING = [(kind, space) for kind, space in CASES if kind != "none"]

@@ -35,9 +35,12 @@ class Menu(NamedTuple):
     slate_size: int                 # the first places are the slate's; the rest are the user's own finds
     told: Tensor | None = None      # (n,) int64 of Told; None: nothing. Only models of users who do not know it ask
     ratings: Tensor | None = None   # (n, c) float32: what stands beside each item as its rating, NaN: nothing; None: nowhere
+    places: Tensor | None = None    # (n, c) int64: places in one list of slate and finds; None: finds stand beside the slate
 
     def positions(self) -> Tensor:
-        """Return the place (c,) of each column in the list it stands in: 0, 1, … in the slate, 0 for all finds."""
+        """Return the place (c,) or (n, c) of each column in the list it stands in: 0, 1, … in the slate, 0 for all finds beside."""
+        if self.places is not None:
+            return self.places
         finds = self.items.shape[1] - self.slate_size
         return torch.cat([torch.arange(self.slate_size), torch.zeros(finds, dtype=torch.int64)])
 
@@ -54,7 +57,8 @@ class Choice(NamedTuple):
 class ChoiceModel(Protocol):
     """Decides what each user takes from her menu. `takes` is the most that she may take in one round.
 
-    A model that makes sense in some spaces only names them: `spaces: ClassVar[tuple[Space, ...]]`.
+    A model that makes sense in some spaces only names them: `spaces: ClassVar[tuple[Space, ...]]`. One to which the place of own
+    finds in the list matters says `reads_places: ClassVar[bool] = True`.
     """
 
     def choose(self, users: Users, items: Catalog, menu: Menu, takes: int, draws: Draws) -> Choice: ...

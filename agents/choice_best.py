@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Interval
@@ -22,7 +22,7 @@ class Best:
     """Users know what is good for them and take the best of what they see.
 
     Takes argmax_i max(u_ui, 0) · (1 + p)^(−rank_discount) over the menu (p = 0, 1, … the place in the slate, 0 for own
-    finds), if it exceeds outside_utility.
+    finds beside it), if it exceeds outside_utility.
 
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), with rank discount 0.8 as in Lucherini et al. 2021 (T-RECS).
     """
@@ -32,6 +32,8 @@ class Best:
 
     outside_utility: Utility = 0.0
     """Utility of taking nothing."""
+
+    reads_places: ClassVar[bool] = True
 
     def examined(self, users: Users, items: Catalog, menu: Menu, choice: Choice, draws: Draws) -> Tensor:
         return menu.offered[:, : menu.slate_size]
@@ -47,7 +49,7 @@ class PartialKnowledge:
     """Users know only a part of what an item is worth to them, more of one item than of another, and take what seems best.
 
     Takes argmax_i κ_ui max(u_ui, 0) · (1 + p)^(−rank_discount) over the menu (p = 0, 1, … the place in the slate, 0 for own
-    finds), if it exceeds outside_utility. The known share κ_ui ~ Beta of mean `knowledge` and standard deviation `noise`, one
+    finds beside it), if it exceeds outside_utility. The known share κ_ui ~ Beta of mean `knowledge` and standard deviation `noise`, one
     draw for each user and item that holds for the whole run.
 
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), known utility; mean 0.98, next to no noise (1e-5) and rank discount 0.8
@@ -65,6 +67,8 @@ class PartialKnowledge:
 
     outside_utility: Utility = 0.0
     """Utility of taking nothing; negative: something is always taken."""
+
+    reads_places: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         widest = math.sqrt(self.knowledge * (1 - self.knowledge))

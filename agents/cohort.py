@@ -21,6 +21,7 @@ from agents.drift_base import Holding
 from agents.escape import choose_deliberately, instead, outside
 from agents.feedback import Feedback, Reaction, react
 from agents.memory import Memory
+from agents.mingling import mingled
 from agents.network import Network
 from agents.repeats import Repeats
 from agents.users import Users
@@ -58,7 +59,7 @@ class UserCohort(mesa.Agent):
         self.share = discovery.share    # chance that an own find is noticed beside a slate
         self.avoided: Tensor | None = None      # (n, T) bool: topics that those who try to leave their bubble do not look at
         self.known: Tensor | None = None        # (n, M) bool: items that they know of; None: no such thing in this world
-        self.shown_again = False        # may the platform have forgotten what they took?
+        self.shown_again = False        # may they be shown what they do not take now?
 
     def choose(
         self, slate: Tensor, shown: Tensor, active: Tensor, draws: Draws, filled: Tensor | None = None,
@@ -108,18 +109,20 @@ class UserCohort(mesa.Agent):
         offered = looks[:, None].repeat(1, k)
         if filled is not None:
             offered &= filled
+        listed = offered.clone()        # what she passes over takes up a place, too
         if self.trust < 1:
             offered &= draws("trust").uniform(users.ids[:, None], slate) < self.trust
         few_left = offered & ((self.memory.counts > len(self.catalog) - k) | self.shown_again)[:, None]
         rows, places = few_left.nonzero(as_tuple=True)
         offered[rows, places] = ~self.had(rows, slate[rows, places])
         items, offered = torch.cat([slate, finds], 1), torch.cat([offered, noticed], 1)
+        order = mingled(users.ids, listed, noticed, draws) if self.discovery.placing == "mingled" else None
         if self.avoided is not None:
             offered &= outside(self.catalog, items, self.avoided)
         if self.known is not None:
             rows, places = offered.nonzero(as_tuple=True)
             self.known[rows, items[rows, places]] = True
-        return Menu(items, offered, slate_size=k)
+        return Menu(items, offered, slate_size=k, places=order)
 
     def had(self, rows: Tensor, items: Tensor) -> Tensor:
         """Return a bool (b,): has user rows[j] taken items[j], so that she does not take it now?"""
@@ -128,9 +131,13 @@ class UserCohort(mesa.Agent):
             return torch.zeros(len(rows), dtype=torch.bool)
         return self.memory.contains(rows, items, since)
 
-    def repeat(self, repeats: Repeats) -> None:
-        """Let them take things again. To be said before they have anything to remember."""
+    def repeat(self, repeats: Repeats, shown_again: bool = False) -> None:
+        """Let them take things again. To be said before they have anything to remember.
+
+        `shown_again`: may a slate hold what they do not take again yet?
+        """
         self.repeats, self.memory = repeats, Memory(len(self.users), dated=True)
+        self.shown_again = shown_again
 
     def again(self, choice: Choice) -> Tensor:
         """Return a bool (n, m): what of their choice they had taken before. Asked before `drift`, which remembers it."""

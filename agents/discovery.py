@@ -16,6 +16,7 @@ from agents.space import mixture
 from agents.users import Users
 
 Source = Literal["drawn", "individual", "central"]
+Placing = Literal["beside", "mingled"]
 
 
 class ItemSampler:
@@ -73,11 +74,12 @@ class Discovery:
     """
 
     share: float                    # in [0, 1]: chance that an own find is still noticed when a slate is looked at
-    awareness: int | Literal["all"] # items met per user and round, at least one; all: every one that there is
+    awareness: int | Literal["all", "new"]  # items met per user and round, at least one; all: every one; new: those of this round
     popularity_weight: float        # in [0, 1]: share of the finds met by salience; the rest are met by interest
     fame: float = 0.0               # ≥ 0: how much sooner the well-known is found among the items of a topic
     source: Source = "drawn"        # where finds come from: drawn as above, or news
     n_users: int = 0                # users in the world, among whom individual news are divided
+    placing: Placing = "beside"     # where finds stand for who reads from the top: beside the slate, or mingled with it
 
     def meet(
         self, users: Users, items: Catalog, sampler: ItemSampler, looks: Tensor, draws: Draws, active: Tensor | None = None,
@@ -91,6 +93,8 @@ class Discovery:
         same as thinning them one by one, and what is noticed beside a slate is a part of what the same user would have found
         without it. With an awareness of all, every item has a place of its own and is thinned by itself.
         """
+        if self.awareness == "new":
+            return self._meet_new(users, items, looks, draws, active)
         if self.awareness == "all":
             return self._meet_all(users, items, looks, draws, active)
         noticed_cdf = _binomial(self.awareness, self.share)
@@ -123,6 +127,17 @@ class Discovery:
         place = ids if self.source == "individual" else torch.zeros_like(ids)
         first = (round * (self.n_users if self.source == "individual" else 1) + place) * each
         return (first[:, None] + torch.arange(each)) % n_items
+
+    def _meet_new(
+        self, users: Users, items: Catalog, looks: Tensor, draws: Draws, active: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Every item that was published in this round has a place of its own and is thinned by itself."""
+        assert items.fresh is not None          # a catalogue that grows
+        if not len(items.fresh):                # a menu without any place is none
+            return torch.zeros(len(users), 1, dtype=torch.int64), torch.zeros(len(users), 1, dtype=torch.bool)
+        finds = items.fresh.expand(len(users), -1)
+        noticed = ~looks[:, None] | (draws("notice").uniform(users.ids[:, None], finds) < self.share)
+        return finds, noticed if active is None else noticed & active[:, None]
 
     def _meet_all(
         self, users: Users, items: Catalog, looks: Tensor, draws: Draws, active: Tensor | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 from annotated_types import Interval
@@ -32,6 +32,17 @@ class Generator(Protocol):
     def check(self, n: int, labels: Mapping[str, int] | None) -> None: ...
 
     def draw(self, n: int, group: np.ndarray, labels: Mapping[str, int] | None, rng: np.random.Generator) -> np.ndarray: ...
+
+
+@runtime_checkable
+class ByInterests(Protocol):
+    """In which interests (n, T) alone say whom each user follows: arcs (e, 2), each once, nobody herself. Else as `Generator`."""
+
+    def anywhere(self) -> bool: ...
+
+    def check(self, n: int, labels: Mapping[str, int] | None) -> None: ...
+
+    def connect(self, interests: np.ndarray) -> np.ndarray: ...
 
 
 def _seed(rng: np.random.Generator) -> int:
@@ -232,6 +243,33 @@ def _triangle(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
+class LikeMinded:
+    """Everybody is tied to those whose interests rise and fall with hers, by one standard for all.
+
+    Two users are tied if the covariance of their interests over topics, 1/(T−1) Σ_t (θ_ut − θ̄_u)(θ_vt − θ̄_v), is at least c: as
+    high a standard as leaves nobody without anybody, where being like oneself counts, and no higher than that of the N + 1
+    likest pairs, oneself included. Ties are mutual.
+
+    Source: the social network of Chaney, Stewart & Engelhardt 2018 (RecSys), in the form of Lucherini et al. 2021 (T-RECS).
+    """
+
+    def anywhere(self) -> bool:
+        return False
+
+    def check(self, n: int, labels: Mapping[str, int] | None) -> None:
+        pass
+
+    def connect(self, interests: np.ndarray) -> np.ndarray:
+        likeness = np.atleast_2d(np.cov(interests))
+        everybody = likeness.max(1).min()
+        pairs = np.sort(likeness, axis=None)[::-1]
+        standard = min(everybody, pairs[min(len(likeness), len(pairs) - 1)])
+        tied = likeness >= standard
+        np.fill_diagonal(tied, False)
+        return np.argwhere(tied & tied.T)
+
+
+@dataclass(frozen=True)
 class EdgeList:
     """Who follows whom is read from a file.
 
@@ -297,10 +335,11 @@ class EdgeList:
         return int(columns[0]), int(columns[1])
 
 
-GENERATORS: dict[str, type[Generator]] = {
+GENERATORS: dict[str, type[Generator] | type[ByInterests]] = {
     "watts_strogatz": WattsStrogatz,
     "barabasi_albert": BarabasiAlbert,
     "erdos_renyi": ErdosRenyi,
     "stochastic_blocks": StochasticBlocks,
+    "like_minded": LikeMinded,
     "edge_list": EdgeList,
 }

@@ -13,7 +13,7 @@ from torch import Tensor
 from agents.catalog import Catalog
 from agents.chance import Draws
 from agents.choice import Choice
-from agents.graphs import Generator
+from agents.graphs import ByInterests, Generator
 from agents.influence import Influence, Posting
 from agents.rewiring import Read, Rewiring
 from agents.sharing import Grapevine, Sharing
@@ -86,11 +86,14 @@ class Network:
 
 
 def draw_ties(
-    generator: Generator, homophily: float, users: Users, space: Space, labels: dict[str, int] | None, rng: np.random.Generator
+    generator: Generator | ByInterests, homophily: float, users: Users, space: Space, labels: dict[str, int] | None, rng: np.random.Generator
 ) -> Ties:
     """Return who follows whom in the beginning. `homophily`: share of the users who stand where people like them are."""
     n = len(users)
-    arcs = generator.draw(n, users.group.numpy(), labels, rng)
+    if isinstance(generator, ByInterests):
+        arcs = generator.connect(mixture(users.interests, space).numpy().astype(np.float64))
+    else:
+        arcs = generator.draw(n, users.group.numpy(), labels, rng)
     if generator.anywhere():
         user_at = like_minded_places(arcs, homophily, mixture(users.interests, space).numpy(), rng)
         arcs = user_at[arcs]

@@ -69,6 +69,7 @@ class Shelf:
         """Let everything grow as old as it is in this round."""
         catalog, (born, published) = self.catalog, self._dates()
         age = round - born
+        catalog.fresh = (published & (age == 0)).nonzero()[:, 0]
         catalog.available = published.clone() if self.lifetime is None else published & (age < self.lifetime)
         faded = self.weight if self.half_life is None else self.weight * 0.5 ** (age.clamp(min=0) / self.half_life)
         salience = faded.where(catalog.available, 0)

@@ -7,11 +7,13 @@ from policies.click_rates import ClickRates
 from policies.content import Content
 from policies.ease import EASE
 from policies.external import External
+from policies.friends import Friends
 from policies.generative import Generative
 from policies.lightgcn import LightGCN
 from policies.mf import MatrixFactorisation
 from policies.neighbours import ItemKNN, UserKNN
 from policies.ngcf import NGCF
+from policies.nnls import TasteRegression
 from policies.popularity import Popularity
 from policies.ratings import AverageRating
 from policies.sales import NeighbourSales
@@ -38,9 +40,11 @@ POLICIES: dict[str, type[Policy]] = {
     "bert4rec": BERT4Rec,
     "generative": Generative,
     "content": Content,
+    "taste_regression": TasteRegression,
     "text": Text,
     "linucb": LinUCB,
     "thompson": LinearThompson,
     "click_rates": ClickRates,
+    "friends": Friends,
     "external": External,
 }

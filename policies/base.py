@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Self
 
+import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
 from annotated_types import Interval
@@ -43,7 +44,8 @@ class Policy(ABC):
 
         `k`: length of the slates that accuracy is measured at. `since`: round of the previous training, if any; only
         interactions recorded since then are held out. With `validation`, interactions that are not in the log, it is they
-        that training is judged by, and the whole log is learnt from. Leaves `training_`, one `Epoch` per pass over the data.
+        that training is judged by, and the whole log is learnt from; there may be none. Leaves `training_`, one `Epoch` per
+        pass over the data.
         """
         train, held = (log, validation) if validation else hold_out(log, self.share_held_out(), since, rng)
         self.log_, self.items_ = train, items
@@ -60,7 +62,7 @@ class Policy(ABC):
                     f"training diverged: after epoch {number} the loss is {train_loss}. A smaller learning rate, or more "
                     "regularisation, keeps it finite."
                 )
-            learnt = self._accuracy_on_training(held.users, k) if validation else None
+            learnt = self._accuracy_on_training(held.users, k) if validation and len(held.users) else None
             epoch = Epoch(
                 number, train_loss, *self._validate(held, k), k,
                 train_recall=learnt and learnt.recall, train_ndcg=learnt and learnt.ndcg,
@@ -89,6 +91,15 @@ class Policy(ABC):
     def reads_skips(self) -> bool:
         """Does it need `FeedbackLog.skips`, which users must give?"""
         return False
+
+    reads_ties: ClassVar[bool] = False      # True: it is told who follows whom (`befriend`) before each training
+
+    def befriend(self, follows: sp.csr_array) -> None:
+        """Take note of who follows whom, 1 in (n_users, n_users): asked of whom `reads_ties`."""
+
+    def representations(self) -> Tensor | None:
+        """Return what it knows each user by (n_users, d), as of the last fit; None: nothing that users could be compared by."""
+        return None
 
     def reads_signal(self) -> str | None:
         """Return the signal of `FeedbackLog.signals` that it needs, which users must give; None: no one in particular."""

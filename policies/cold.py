@@ -89,10 +89,43 @@ def rank_all(
     return rank(score, users, k, log, bias)
 
 
-def explain_all(policy: Policy, user: int, asked: Tensor, log: FeedbackLog, items: ItemData) -> Explanation:
-    """Like `policy.explain`, of items `asked` (k,) not all of which it need know: the others have the reasons of stand-ins."""
+def rank_trained(
+    policy: Policy, users: Tensor, k: int, log: FeedbackLog, items: ItemData, draws: Draws, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Like `rank_all`, without anything that stands in for what a policy has not learnt: every item has the policy's own score.
+
+    Equal scores, such as those of items that nobody has taken, come in an order of chance, for each user in another and anew
+    in each round. What was published since the training is for `bias` to hide.
+    """
+    hidden = items.hidden()
+    if hidden is not None:
+        bias = hidden if bias is None else bias + hidden
+    if policy.reads_features:
+        policy.meet(items)
+    size = len(items) if policy.reads_features else len(policy.popularity_)
+    past, everything = log.of_first(size), torch.arange(len(items))
+    popularity = policy.popularity_ / policy.popularity_.max().clamp(min=1)
+
+    def score(block: Tensor) -> Tensor:
+        scores = torch.zeros(len(block), len(items))
+        scores[:, :size] = policy.score(block, past)
+        scores[policy.unknown(block, past), :size] = popularity
+        return scores
+
+    return rank(score, users, k, log, bias, luck=lambda block: draws.uniform_pair(block[:, None], everything)[1])
+
+
+def explain_all(
+    policy: Policy, user: int, asked: Tensor, log: FeedbackLog, items: ItemData, cold_start: bool = True
+) -> Explanation:
+    """Like `policy.explain`, of items `asked` (k,) not all of which it need know: the others have the reasons of stand-ins.
+
+    `cold_start`: are there stand-ins?
+    """
     if items.available is None or policy.reads_features:
         return policy.explain(user, asked, log)
+    if not cold_start:
+        return policy.explain(user, asked, log.of_first(len(policy.popularity_)))
     stand, past = _stand_ins_of(policy, items), log.of_first(len(policy.popularity_))
     place = torch.full((len(items),), -1).index_copy(0, stand.items, torch.arange(len(stand.items)))[asked]
     new = place >= 0

@@ -24,7 +24,7 @@ from policies.validation import HeldOut, Size
 class MatrixFactorisation(Policy):
     """Users and items get vectors; a user is shown the items whose vectors agree most with hers: s_ui = w_u·h_i.
 
-    loss `als` minimises Σ_observed (s − 1)² + α_0 Σ_all s² + λ Σ_u (n_u + α_0 M)‖w_u‖² + λ Σ_i (n_i + α_0 N)‖h_i‖² by
+    loss `als` minimises Σ_observed (s − 1)² + α_0 Σ_all s² + λ Σ_u (n_u + α_0 M)^ν‖w_u‖² + λ Σ_i (n_i + α_0 N)^ν‖h_i‖² by
     alternating least squares. loss `bpr` minimises −ln σ(s_ui − s_uj) + λ(‖w_u‖² + ‖h_i‖² + ‖h_j‖²) over observed i and
     uniformly drawn unseen j, by Adam.
 
@@ -59,6 +59,10 @@ class MatrixFactorisation(Policy):
     """λ, per interaction. On dense logs more is better (0.01 on MovieLens 100K); on the sparse log of a young platform that
     shrinks all vectors to 0."""
 
+    frequency_scaling: UnitInterval = 1.0
+    """ν: how far λ grows with what a vector is learnt from (als only): λ (n_u + α_0 M)^ν; 0 = λ is the same for every vector, as
+    in Hu, Koren & Volinsky 2008, 1 = in proportion."""
+
     unobserved_weight: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.1
     """α_0: weight of a pair without interaction relative to one with (als only)."""
 
@@ -86,6 +90,8 @@ class MatrixFactorisation(Policy):
     def __post_init__(self) -> None:
         if self.adversarial and self.loss != "bpr":
             raise ValueError(f"adversarial training is there for loss bpr only (loss is {self.loss})")
+        if self.frequency_scaling != 1 and self.loss != "als":
+            raise ValueError(f"`frequency_scaling` is there for loss als only (loss is {self.loss})")
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         cold = not (self.warm and hasattr(self, "user_factors_"))
@@ -112,6 +118,9 @@ class MatrixFactorisation(Policy):
 
     def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return self.untrained_[users]               # a user's vector is not learnt anew before the next training
+
+    def representations(self) -> Tensor:
+        return self.user_factors_
 
     def held_out_loss(self, held: HeldOut) -> float | None:
         positive = (self.user_factors_[held.users] * self.item_factors_[held.items]).sum(1)
@@ -140,7 +149,7 @@ class MatrixFactorisation(Policy):
         if self.loss == "bpr":
             parts = influence(w, h, history, weights, self.regularisation, len(taken)) @ h[items].T
             return Explanation("leave-one-out", "history", history, parts.T, scores - parts.sum(0))
-        ridge = self.regularisation * (len(taken) + self.unobserved_weight * len(self.items_))
+        ridge = self.regularisation * (len(taken) + self.unobserved_weight * len(self.items_)) ** self.frequency_scaling
         parts = als.parts(self.solved_for_[history], weights, self.gram_, ridge) @ h[items].T
         return Explanation("exact", "history", history, parts.T, scores - parts.sum(0))
 
@@ -150,8 +159,8 @@ class MatrixFactorisation(Policy):
         weights = v if self.propensity else None
         by_user, by_item = als.lists(users, taken, log.n_users, weights), als.lists(taken, users, log.n_items, weights)
         weight = self.unobserved_weight
-        user_ridge = self.regularisation * (by_user.counts + weight * log.n_items)
-        item_ridge = self.regularisation * (by_item.counts + weight * log.n_users)
+        user_ridge = self.regularisation * (by_user.counts + weight * log.n_items) ** self.frequency_scaling
+        item_ridge = self.regularisation * (by_item.counts + weight * log.n_users) ** self.frequency_scaling
         x, strength = items.features, self.diversity / log.n_items
         bound = strength * torch.linalg.eigvalsh(x.T @ x)[-1]                   # δ/M λ_max(C), C = x xᵀ
         extra = pull = None

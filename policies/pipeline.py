@@ -11,7 +11,7 @@ from torch import Tensor
 from policies.base import Policy
 from policies.candidates import Candidates, Explorer, Reranker
 from policies.chance import Draws
-from policies.cold import rank_all, up_to
+from policies.cold import rank_all, rank_trained, up_to
 from policies.log import FeedbackLog, ItemData
 
 _USERS_AT_ONCE = 1024
@@ -27,9 +27,11 @@ class Stages(NamedTuple):
 
 def recommend(
     policy: Policy, users: Tensor, k: int, log: FeedbackLog, items: ItemData, draws: Draws, chance: Draws,
-    bias: Tensor | None = None, rerank: Reranker | None = None, explore: Explorer | None = None,
+    bias: Tensor | None = None, rerank: Reranker | None = None, explore: Explorer | None = None, cold_start: bool = True,
 ) -> Stages:
     """Make slates of k unseen items for users (n,). `draws` is the policy's stream, `chance` the explorer's.
+
+    `cold_start`: what the policy has not learnt is scored by what it is like, where the catalogue grows.
 
     Exploration comes in twice: it may perturb the scores before the slate is made, or replace places of the finished one.
     """
@@ -38,7 +40,8 @@ def recommend(
     if items.available is None:
         ids, scores = policy.rank(users, longer, log, draws, bias)
     else:
-        ids, scores = rank_all(policy, users, longer, log, items, draws, bias)
+        ranked = rank_all if cold_start else rank_trained
+        ids, scores = ranked(policy, users, longer, log, items, draws, bias)
     retrieved = ids[:, :k]
     if rerank is None and explore is None:
         return Stages(retrieved, retrieved)

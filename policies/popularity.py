@@ -53,6 +53,9 @@ class Popularity(Policy):
     def unknown(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return torch.zeros(len(users), dtype=torch.bool)        # the ranking is everybody's, with or without a history
 
+    def representations(self) -> Tensor:
+        return torch.ones(len(self.untrained_), 1)              # everybody is the same to it
+
     def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
         return nothing(items, self.score_[items])
 

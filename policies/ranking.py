@@ -39,6 +39,13 @@ def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values, candidates.gather(1, place)
 
 
+def _top_k_of_equals(scores: Tensor, luck: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return what `top_k` does, equal scores (b, n) in the order of `luck` (b, n)."""
+    by_luck = luck.argsort(1)
+    ordered = scores.gather(1, by_luck).sort(dim=1, descending=True, stable=True)
+    return ordered.values[:, :k], by_luck.gather(1, ordered.indices[:, :k])
+
+
 def block_size(n_items: int) -> int:
     """Return how many users to score at once, from 64 to 1024."""
     return min(max(_SCORES_AT_ONCE // max(n_items, 1), _SMALLEST_BLOCK), 1024)
@@ -60,13 +67,14 @@ def left_by(bias: Tensor) -> Tensor | None:
 
 def rank(
     score: Callable[[Tensor], Tensor], users: Tensor, k: int, log: FeedbackLog, bias: Tensor | None = None,
-    block: int | None = None,
+    block: int | None = None, luck: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return for each user (n,) the k unseen items of highest score: ids (n, k) and scores (n, k), best first.
 
     `score(users (b,)) → (b, n_items)` may be overwritten. `bias` (n_items,) is added to every row. What the user has taken
     before is excluded; a user with fewer than k unseen items gets the rest filled with seen ones, of score −∞. `block`: users
-    scored at once, which changes nothing but memory and speed.
+    scored at once, which changes nothing but memory and speed. `luck(users (b,)) → (b, n_items)`: of equal scores the one with
+    less of it comes first; without, any may.
     """
     block = block or block_size(log.n_items)
     ids = torch.empty(len(users), k, dtype=torch.int64)
@@ -78,7 +86,7 @@ def rank(
         seen = log.seen(padded)
         rows, places = seen.present.nonzero(as_tuple=True)
         scores[rows, seen.items[rows, places]] = -torch.inf
-        best, items = top_k(scores, k)
+        best, items = top_k(scores, k) if luck is None else _top_k_of_equals(scores, luck(padded), k)
         stop = min(start + block, len(users))
         ids[start:stop], values[start:stop] = items[: stop - start], best[: stop - start]
     return ids, values

@@ -32,6 +32,9 @@ class Random(Policy):
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         return torch.zeros(len(users), len(self.items_))
 
+    def representations(self) -> Tensor:
+        return torch.ones(len(self.untrained_), 1)  # everybody is the same to it
+
     def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
         return nothing(items, torch.zeros(len(items)))
 

@@ -41,6 +41,8 @@ class Arm:
     trains_on: TrainsOn = EVERY_TAKE
     who_to_follow: PeopleRecommender | None = None
     repeats: bool = True
+    cold_start: bool = True
+    holds_out: bool = True
 
 
 class ControlKeys(PartKeys):
@@ -72,6 +74,14 @@ class PolicyKeys(ControlKeys):
     repeats: bool = True
     """Recommend again what a user took before, as soon as she may take it again (`users.repeats`); false = never."""
 
+    cold_start: bool = True
+    """Score what it could not learn anything about, new items and those that nobody has taken, by what is like them; false = new
+    items are not ranked before the next training, and what nobody has taken has the policy's own score. With `creators`."""
+
+    holds_out: bool = True
+    """Keep the newest take of a tenth of the users out of each training, to see how good it is; false = learn from everything,
+    and never know."""
+
     popularity_boost: Annotated[float, Interval(ge=-1e6, le=1e6)] = 0.0
     """β: adds β · log(1 + popularity) to the scores; a positive control for popularity bias."""
 
@@ -100,7 +110,7 @@ class OneArm(OneOf):
             return Arm(name, part, who_to_follow=keys.who_to_follow)
         return Arm(
             name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window,
-            keys.trains_on, keys.who_to_follow, keys.repeats,
+            keys.trains_on, keys.who_to_follow, keys.repeats, keys.cold_start, keys.holds_out,
         )
 
     def dump(self, value: Arm) -> dict[str, Any]:
@@ -114,6 +124,8 @@ class OneArm(OneOf):
                 "train_window": value.train_window,
                 "trains_on": value.trains_on.model_dump(mode="json"),
                 "repeats": value.repeats,
+                "cold_start": value.cold_start,
+                "holds_out": value.holds_out,
                 "popularity_boost": value.popularity_boost,
                 "rerank": value.rerank and RERANK.dump(value.rerank),
                 "explore": value.explore and EXPLORE.dump(value.explore),

@@ -41,6 +41,10 @@ class Oracle(Control):
     Source: the ideal recommender of Chaney, Stewart & Engelhardt 2018 (RecSys).
     """
 
+    ranks: Literal["all", "earlier", "start"] = "all"
+    """all: everything that there is; earlier: what was published before the round; start: what was published before round 1.
+    Earlier and start are what a policy ranks that is trained in every round, or once, without `cold_start`. With `creators`."""
+
     sees_truth: ClassVar[bool] = True
 
 

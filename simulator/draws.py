@@ -77,10 +77,16 @@ class Draws:
     seed: int
     replicate: int = 0
     round: int = 0
+    luck: int = 0                           # 0 in all arms; another one: the same world, in which things turn out otherwise
 
     def at(self, round: int) -> Draws:
+        """The draws of a round. Those of round 0 that users and items are born with are the same for every luck."""
         return Draws(self.seed, self.replicate, round)
 
+    def with_luck(self, luck: int) -> Draws:
+        """The draws of the same round with another luck."""
+        return Draws(self.seed, self.replicate, self.round, luck)
+
     def __call__(self, decision: str) -> Stream:
-        name = f"{self.seed}/{self.replicate}/{decision}/{self.round}".encode()
-        return Stream(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little", signed=True))
+        name = f"{self.seed}/{self.replicate}/{decision}/{self.round}" + (f"/{self.luck}" if self.luck else "")
+        return Stream(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little", signed=True))

@@ -98,7 +98,7 @@ def _explained(model: FilterBubbleModel, user: int, most: int, same: bool | None
     unexplored = platform.stages(asked, draws, None, recommender).shown[0].tolist()
     log = recommender.arm.trains_on.part_of(platform.log)
     known = not policy.unknown(asked, log).item()
-    why = explain_all(policy, user, torch.tensor(shown), log, platform.items)
+    why = explain_all(policy, user, torch.tensor(shown), log, platform.items, recommender.arm.cold_start)
     assert recommender.trained_in is not None
     return Explained(
         platform.arm.name, type(policy).__name__, user, model.round, recommender.trained_in, known, why.method, why.of,

@@ -20,15 +20,18 @@ from agents.feedback import Reaction, joined, signals
 from agents.repeats import Repeats
 from agents.space import mixture
 from agents.ties import Ties
+from policies.base import Policy
 from policies.log import FeedbackLog
 from policies.ranking import top_k
 from simulator.arms import Arm
 from simulator.attempts import Attempt, settle
-from simulator.controls import best_unseen
+from simulator.controls import Oracle, best_unseen
 from simulator.datasets import Dataset
 from simulator.draws import Draws
 from simulator.events import Escape, Timeline
+from simulator.ideal import Ideal, ideal_arm, lucks, unmeasured
 from simulator.measures import Recorder, select
+from simulator.measures.between import most_alike
 from simulator.people import Tally
 from simulator.platform import OPENING, Platform, Slates
 from simulator.rounds import Round, Stock, World
@@ -46,17 +49,18 @@ class FilterBubbleModel(mesa.Model):
     recommends. `values` holds the measures of the newest measured round, `trajectory` those of all.
     """
 
-    def __init__(self, scenario: Scenario, arm: Arm, replicate: int = 0, data: Dataset | None = None):
+    def __init__(self, scenario: Scenario, arm: Arm, replicate: int = 0, data: Dataset | None = None, luck: int = 0):
         super().__init__(rng=scenario.seed)     # Mesa asks for one; every draw of ours is keyed instead
         self.scenario = scenario = scenario.in_replicate(replicate)
-        self.draws = Draws(scenario.seed, replicate)
+        self.draws, self.luck = Draws(scenario.seed, replicate), luck
         self.round = -scenario.warmup
         self.threads = torch.get_num_threads()
 
         start = begin(scenario, self.draws, data)
         self.users, self.catalog, self.past = start.users, start.catalog, start.past
-        repeats = None if scenario.users.repeats is None else Repeats(**scenario.users.repeats.model_dump())
-        log = FeedbackLog(len(self.users), len(self.catalog), None if repeats is None else repeats.after)
+        again = scenario.users.repeats
+        repeats = None if again is None else Repeats(**again.model_dump(exclude={"shown_after"}))
+        log = FeedbackLog(len(self.users), len(self.catalog), None if again is None else again.shown_after or again.after)
         log.record(self.round, self.past.users, self.past.items, self._past_signals())
         self.timeline = Timeline(each for each in scenario.events if each.happens_to(arm))
         self.escape: Attempt | None = None
@@ -84,7 +88,7 @@ class FilterBubbleModel(mesa.Model):
         for cohort in self.cohorts:
             cohort.network = self.network
             if repeats is not None:
-                cohort.repeat(repeats)
+                cohort.repeat(repeats, shown_again=log.again_after is not None and log.again_after < repeats.after)
             if start.awareness is not None:
                 cohort.known = start.awareness.begin(cohort.users, self.catalog, self.draws)
             cohort.remember(self.past.users, self.past.items)
@@ -92,6 +96,10 @@ class FilterBubbleModel(mesa.Model):
             cohort = next(c for c in self.cohorts if c.rows.start <= row < c.rows.stop)
             FocalUser(self, cohort, row - cohort.rows.start)
 
+        self.ideals = {                                 # by luck: the same world under the oracle, played beside it
+            other: Ideal(FilterBubbleModel(unmeasured(scenario), ideal_arm(scenario), replicate, data, other))
+            for other in lucks(scenario)
+        }
         self.recorder: Recorder | None = None
         self.warmup_rounds: list[Round] = []            # until the recorder exists
         self.values: dict[str, float] = {}
@@ -111,8 +119,11 @@ class FilterBubbleModel(mesa.Model):
 
     def step(self) -> None:
         """One round."""
+        if self.round < OPENING - 1:
+            for ideal in self.ideals.values():
+                ideal.warm_up()
         self.round += 1
-        draws = self.draws.at(self.round)
+        draws = self.draws.at(self.round).with_luck(self.luck)
         self.supply()
         active = self.gather(draws)
         self.turn_of_events()
@@ -251,6 +262,8 @@ class FilterBubbleModel(mesa.Model):
             filled=slates.filled,
             stock=self._stock(),
             ties=None if self.network is None else self.network.ties,
+            neighbours=self._neighbours(),
+            ideals=self._ideals(),
             places=self.users.interests,
             held=self.held(),
         )
@@ -271,13 +284,17 @@ class FilterBubbleModel(mesa.Model):
             self.snapshots.append((self.round, interests.clone()))
         if self.network is not None and self.round in {0, last}:
             self.circles.append((self.round, self.network.ties))
-        if self.round % self.scenario.measures.every == 0 or self.round == last:
+        if self._measured():
             with one_thread():
                 self.values = self.recorder.observe(happened)
             self.trajectory.append((self.round, self.values))
             self.datacollector.collect(self)
         else:
             self.recorder.push(happened)
+
+    def _measured(self) -> bool:
+        """Is this a round whose measures are taken?"""
+        return self.round % self.scenario.measures.every == 0 or self.round == self.scenario.rounds
 
     def _stock(self) -> Stock | None:
         """The supply side as it is in this round, before creators respond to it."""
@@ -326,6 +343,27 @@ class FilterBubbleModel(mesa.Model):
         self.warmup_rounds = []                         # a checkpoint need not carry them
         return recorder
 
+    def _ideals(self) -> dict[int, Tensor]:
+        """Return what was taken in the window under the oracle (N, L), by luck, in a round whose values ask for it."""
+        if self.round < OPENING or not self._measured() or isinstance(self.platform.arm.policy, Oracle):
+            return {}
+        return {luck: ideal.consumed(self.round, self.scenario) for luck, ideal in self.ideals.items()}
+
+    def _neighbours(self) -> Tensor | None:
+        """Return the other user (N,) who is most like each as the platform's policy sees them; None: nobody asks, or it sees none.
+
+        In an A/B test there are two policies, and so no such user.
+        """
+        policy = self.platform.policy
+        trained = len(self.platform.recommenders) == 1 and self.platform.trained_in is not None
+        if self.scenario.measures.pairs != "policy" or not self._measured() or not trained or not isinstance(policy, Policy):
+            return None
+        seen = policy.representations()
+        if seen is None:
+            return None
+        luck = self.draws.at(self.round)("neighbours")
+        return most_alike(seen.detach(), lambda block: luck.uniform_pair(block[:, None], self.users.ids)[1])
+
     def _past_signals(self) -> dict[str, Tensor]:
         """What users would have let the platform know about what they had taken before, by their tastes of the beginning."""
         if not self.scenario.users.feedback:
@@ -364,6 +402,8 @@ class FilterBubbleModel(mesa.Model):
 
     def close(self) -> None:
         """Let go of the model: Mesa 3.3 keeps every model that ever made an agent (github.com/mesa/mesa/issues/3179)."""
+        for ideal in self.ideals.values():
+            ideal.close()
         getattr(mesa.Agent, "_ids", {}).pop(self, None)
 
 

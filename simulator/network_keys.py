@@ -10,7 +10,7 @@ from pydantic import Strict
 from pydantic_core import InitErrorDetails
 
 from agents.drift_base import Holding
-from agents.graphs import GENERATORS, EdgeList, Generator, GraphError
+from agents.graphs import GENERATORS, ByInterests, EdgeList, Generator, GraphError
 from agents.influence import INFLUENCES, Influence, Posting
 from agents.network import Network, draw_ties
 from agents.rewiring import BY_POSTS, Follows, Rewiring, Unfollows
@@ -24,7 +24,7 @@ from simulator.ranges import UnitInterval
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
-GraphPart = Annotated[Generator, OneOf(GENERATORS, "network", Generator)]
+GraphPart = Annotated[Generator | ByInterests, OneOf(GENERATORS, "network", Generator)]
 InfluencePart = Annotated[Influence, OneOf(INFLUENCES, "social influence", Influence)]
 
 

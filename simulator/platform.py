@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from agents.abm import mesa
 from agents.catalog import similarity_features
@@ -119,7 +120,9 @@ class Platform(mesa.Agent):
     def retrain(self, round: int, draws: Draws) -> None:
         """Fit every policy that is due."""
         for recommender in self.recommenders:
-            if recommender.due(round):
+            if recommender.due(round) and len(self.items):
+                if isinstance(recommender.policy, Policy) and recommender.policy.reads_ties and self.model.network is not None:
+                    recommender.policy.befriend(self.model.network.ties.matrix())
                 started = time.perf_counter()
                 epochs = recommender.fit(round, self.log, self.items, self.slate_size, draws)
                 self.training_seconds += time.perf_counter() - started
@@ -132,9 +135,9 @@ class Platform(mesa.Agent):
     def recommend(self, active: Tensor, draws: Draws) -> Slates:
         """Give each active user (N,) a slate of unseen items, or nobody one."""
         n = len(active)
-        if not self.recommends or self.model.round < OPENING:
+        if not self.recommends or self.model.round < OPENING or not len(self.items):
             return Slates(torch.zeros(n, 0, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
-        slates, shown = torch.zeros(n, self.slate_size, dtype=torch.int64), torch.zeros(n, dtype=torch.bool)
+        slates, shown = torch.zeros(n, self.places, dtype=torch.int64), torch.zeros(n, dtype=torch.bool)
         for event in self.events:
             if (silenced := event.silences(self.model.users.ids, draws)) is not None:
                 active = active & ~silenced
@@ -144,7 +147,21 @@ class Platform(mesa.Agent):
                 users = served.nonzero()[:, 0]
                 slates[users] = self._rank(recommender, users, draws)
                 shown |= served
-        return self._rated(self._with_gaps(slates, shown))
+        return self._rated(self._as_long_as_ever(self._with_gaps(slates, shown)))
+
+    @property
+    def places(self) -> int:
+        """Places of a slate that can hold something: no more than there are items, of which new ones may still come."""
+        return min(self.slate_size, len(self.items))
+
+    def _as_long_as_ever(self, slates: Slates) -> Slates:
+        """Return the same slates with the places that they have once there are enough items; those are empty."""
+        missing = self.slate_size - slates.items.shape[1]
+        if not missing:
+            return slates
+        assert slates.filled is not None        # items are still to come, so not everything is available
+        items, filled = (functional.pad(column, (0, missing)) for column in (slates.items, slates.filled))
+        return Slates(items, slates.shown, filled)
 
     def _rated(self, slates: Slates) -> Slates:
         """Return the same slates with the ratings that policies have stand beside items, if they do."""
@@ -176,14 +193,29 @@ class Platform(mesa.Agent):
             if all(each.arm.repeats for each in self.recommenders) or self.log.again_after is None:
                 return Slates(slates, shown)
             available = torch.ones(len(self.items), dtype=torch.bool)
-        filled = available[slates]
-        left = int(available.sum()) - self.log.counts()
-        for users in (shown & (left < self.slate_size)).nonzero()[:, 0].split(1024):
+        ranked = torch.stack([self._ranked(each, available) for each in self.recommenders])     # (recommenders, M)
+        filled = ranked[self.served_by[:, None], slates]
+        left = ranked.sum(1)[self.served_by] - self.log.counts()
+        for users in (shown & (left < self.places)).nonzero()[:, 0].split(1024):
             taken = self.seen(users)
+            if not taken.present.any():
+                continue
             filled[users] &= ~((slates[users][:, :, None] == taken.items[:, None]) & taken.present[:, None]).any(2)
         order = (~filled).to(torch.int8).sort(dim=1, stable=True).indices
         slates, filled = slates.gather(1, order), filled.gather(1, order)
         return Slates(slates, shown & filled.any(1), filled)
+
+    def _ranked(self, recommender: Recommender, available: Tensor) -> Tensor:
+        """Return which of the available items (M,) bool a recommender may rank in this round."""
+        ranks = recommender.ranks(self.items, self.model.round)
+        return available if ranks is None else available & ranks
+
+    def _bias_of(self, recommender: Recommender) -> Tensor | None:
+        """Return what is added to the scores (M,) of one recommender: events', and −∞ for what it does not rank."""
+        bias, ranks = self.bias(), recommender.ranks(self.items, self.model.round)
+        if ranks is None:
+            return bias
+        return torch.zeros(len(ranks)).where(ranks, -torch.inf) if bias is None else bias.where(ranks, -torch.inf)
 
     def seen(self, users: Tensor) -> History:
         """Return what is not to be shown to `users` (b,) now, by the arm that serves each."""
@@ -214,8 +246,8 @@ class Platform(mesa.Agent):
 
     def _rank(self, recommender: Recommender, users: Tensor, draws: Draws) -> Tensor:
         if isinstance(recommender.policy, Oracle | Extremes):
-            bias, extremes = self.bias(), isinstance(recommender.policy, Extremes)
-            slates = best_unseen(self.model.users, self.model.catalog, users, self.slate_size, self.log, bias, extremes)[0]
+            bias, extremes = self._bias_of(recommender), isinstance(recommender.policy, Extremes)
+            slates = best_unseen(self.model.users, self.model.catalog, users, self.places, self.log, bias, extremes)[0]
         else:
             slates = self.stages(users, draws, recommender.arm.explore, recommender).shown
         for event in self.events:
@@ -228,7 +260,7 @@ class Platform(mesa.Agent):
         `recommender`: the one that is asked; by default the first.
         """
         asked = recommender or self.recommenders[0]
-        return asked.stages(users, self.slate_size, self.log, self.items, draws, explore, self.bias())
+        return asked.stages(users, self.places, self.log, self.items, draws, explore, self._bias_of(asked))
 
     def who_to_follow(self, users: Tensor, ties: Ties, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return whom to follow is suggested to each of `users` (b,), and to whom anybody is (b,) bool."""

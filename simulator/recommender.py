@@ -12,7 +12,7 @@ from policies.candidates import Explorer
 from policies.cold import up_to
 from policies.log import FeedbackLog, ItemData
 from policies.pipeline import Stages, recommend
-from policies.validation import Epoch
+from policies.validation import Epoch, HeldOut
 from simulator.arms import Arm
 from simulator.controls import Extremes, Oracle
 from simulator.draws import Draws
@@ -20,6 +20,9 @@ from simulator.threads import one_thread
 
 OPENING = 1
 """The first round in which anybody is recommended anything; the rounds before are the warm-up."""
+
+
+_NOTHING = HeldOut(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
 
 
 class Recommender:
@@ -48,10 +51,24 @@ class Recommender:
         assert isinstance(self.policy, Policy)
         window, log = self.arm.train_window, self.arm.trains_on.part_of(log)
         known = log if window is None else log.since(round - window)
+        everything = {} if self.arm.holds_out else {"validation": _NOTHING}
         with one_thread():
-            self.policy.fit(known, items, draws("train").generator(), k=slate_size, since=self.trained_in)
+            self.policy.fit(known, items, draws("train").generator(), k=slate_size, since=self.trained_in, **everything)
         self.trained_in = round
         return self.policy.training_
+
+    def ranks(self, items: ItemData, round: int) -> Tensor | None:
+        """Return which items (n_items,) bool it may rank in this round; None: all that are available.
+
+        Without a cold start, what was published before the round of the training.
+        """
+        if items.age is None:
+            return None
+        if isinstance(self.policy, Oracle):
+            trained = {"all": None, "earlier": round, "start": OPENING}[self.policy.ranks]
+        else:
+            trained = None if self.arm.cold_start else self.trained_in
+        return None if trained is None else items.age > round - trained
 
     def known(self, log: FeedbackLog) -> FeedbackLog:
         """Return what of the log is known to the policy, and what it is not to show."""
@@ -71,5 +88,6 @@ class Recommender:
             boost = self.arm.popularity_boost * torch.log1p(up_to(log.n_items, self.policy.popularity_))
             bias = boost if bias is None else bias + boost
         return recommend(
-            self.policy, users, k, self.known(log), items, draws("slate"), draws("explore"), bias, self.arm.rerank, explore
+            self.policy, users, k, self.known(log), items, draws("slate"), draws("explore"), bias, self.arm.rerank, explore,
+            self.arm.cold_start,
         )

@@ -31,6 +31,7 @@ from agents.catalog import Mixture, Popularity, QualityLaw, Scatter
 from agents.choice import CHOICES, ChoiceModel, Examining
 from agents.cohorts import COHORTS, KindOfUser, Parametric
 from agents.creator import CREATORS
+from agents.discovery import Placing
 from agents.discovery import Source as FindSource
 from agents.drift import DRIFTS, DriftModel
 from agents.feedback import FEEDBACKS, Feedback, Signal, Skip
@@ -47,8 +48,10 @@ from simulator.creator_keys import MOST_PLANNED, CreatorKeys
 from simulator.docs import MOST
 from simulator.events import Burst, Escape, OneEvent, Scheduled, Switch
 from simulator.faults import Fault, ScenarioError, did_you_mean, dotted, shown
+from simulator.growth_conflicts import growth_conflicts
 from simulator.item_keys import AttributeKeys, Features, feature_conflicts
 from simulator.measures import select
+from simulator.measures.frame import Pairs
 from simulator.network_keys import NetworkKeys, network_conflicts
 from simulator.newcomer_conflicts import newcomer_conflicts
 from simulator.news_conflicts import news_conflicts
@@ -291,8 +294,9 @@ class UserKeys(Section):
 class ItemKeys(Section):
     """What there is to see."""
 
-    count: Count | None = None
-    """Number of items. Default: 500; with data, all of them. With data, a count keeps the most popular."""
+    count: Annotated[int, Interval(ge=0, le=MOST)] | None = None
+    """Number of items. Default: 500; with data, all of them. With data, a count keeps the most popular. With `creators`, those
+    at the beginning: 0 = there is nothing yet."""
 
     topics: Annotated[int, Interval(ge=2, le=10_000)] = 20
     """Number of topics; on the sphere and the plane twice its dimensions. With data, the data's genres are the topics."""
@@ -362,14 +366,19 @@ class DiscoveryKeys(Section):
     share: UnitInterval = 0.2
     """Chance that an own find is still noticed when a slate is looked at; without a slate all are considered."""
 
-    awareness: Count | Literal["all"] = 20
-    """Items that each user meets by herself in a round; all: every one that there is, for small worlds."""
+    awareness: Count | Literal["all", "new"] = 20
+    """Items that each user meets by herself in a round; all: every one that there is, for small worlds; new: every one that is
+    published in the round, with `creators`."""
 
     popularity_weight: UnitInterval = 0.5
     """Share of the finds that are met by how well known they are; the rest are met by the user's interests."""
 
     fame: Annotated[float, Interval(ge=0, le=10)] = 0.0
     """How much sooner the well-known is found by interest too: among the items of a topic, ∝ salience^fame; 0 = all alike."""
+
+    placing: Placing = "beside"
+    """Where finds stand for users whose attention falls from the top of a list to its end: beside the slate, each as if at the
+    top; mingled: at random places in it."""
 
     source: FindSource = "drawn"
     """drawn: finds are as the keys above say; individual: they are news, new items for each user in each round that nobody else
@@ -415,8 +424,10 @@ class MeasureKeys(Section):
     panel: Count = 1000
     """Number of users that costly measures look at, always the same."""
 
-    pairs: Literal["sample", "all", "nearest"] = "sample"
-    """The pairs of users that are compared: a sample, all, or each user with the nearest by interests."""
+    pairs: Pairs = "sample"
+    """The pairs of users that are compared: a sample, all, each user with the nearest by interests (nearest), or with the one
+    who is most like her as the policy sees them, anew in every round (policy). The last are compared with the same two under the
+    oracle, too, which is played beside each arm for that."""
 
     pair_sample: Count = 10_000
     """Number of pairs in the sample."""
@@ -553,7 +564,7 @@ class Scenario(Section):
     def _fits_together(self) -> Scenario:
         if self.data is None:  # without data, nothing else decides how many there are
             users = self.users.model_copy(update={"count": self.users.count or 1000})
-            items = self.items.model_copy(update={"count": self.items.count or 500})
+            items = self.items.model_copy(update={"count": 500 if self.items.count is None else self.items.count})
             vars(self).update(users=users, items=items)
         more: tuple[str, ...] = ("users.present", "users.retained") if self.users.churn is not None else ()
         more += ("consumption.repeat_rate",) if self.users.repeats is not None else ()
@@ -689,6 +700,7 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     yield from _unheard(scenario)
     yield from network_conflicts(scenario)
     yield from news_conflicts(scenario)
+    yield from growth_conflicts(scenario)
     yield from feature_conflicts(items.features, items.space, scenario.data is not None)
     yield from belief_conflicts(scenario)
     yield from newcomer_conflicts(scenario)
@@ -706,8 +718,9 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
             where = ("precision", "measure") if "measure" in precision.model_fields_set else ("precision",)
             yield problem(f"{precision.measure!r} is not one of `measures.names`", where)
 
-    if users.count == 1 and scenario.measures.pairs == "nearest":
-        yield problem("'nearest' compares each user with another, and there is one", ("measures", "pairs"))
+    if users.count == 1 and scenario.measures.pairs in ("nearest", "policy"):
+        message = f"{scenario.measures.pairs!r} compares each user with another, and there is one"
+        yield problem(message, ("measures", "pairs"))
     if scenario.data is None:
         for arm_key, arm in scenario.each_arm():
             if isinstance(arm.policy, Policy) and arm.policy.reads_titles():
@@ -723,7 +736,9 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         ("awareness", ("discovery", "awareness"), discovery.awareness, discovery),
     )
     for key, loc, size, section in sizes:
-        if items.count is None or size == "all" or size <= items.count:
+        if items.count is None or isinstance(size, str) or size <= items.count:
+            continue
+        if scenario.creators is not None and key == "slate_size":      # there will be more
             continue
         if key in section.model_fields_set:
             yield problem(f"must be at most the number of items, {items.count} (got {size})", loc)

@@ -115,5 +115,7 @@ def _born_before(count: int, warmup: int, lifetime: int | None, draws: Draws) ->
 def _weights(initial: Catalog, plan: Plan, draws: Draws) -> Tensor:
     """Return the prominence of items when new (M,): each new one is as famous as an initial one drawn at random."""
     first = len(initial)
+    if not first:                               # nothing to be as famous as
+        return torch.ones(len(plan.born), dtype=torch.float64) / max(len(plan.born), 1)
     _, quantile = draws("prominence").uniform_pair(torch.arange(first, first + len(plan.born)))
     return torch.cat([initial.salience, initial.salience[(quantile * first).long()]])

@@ -14,7 +14,7 @@ from simulator.measures.normative import classes, stirred
 from simulator.measures.usefulness import majority
 from simulator.rounds import World
 
-Pairs = Literal["sample", "all", "nearest"]
+Pairs = Literal["sample", "all", "nearest", "policy"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Frame:
 
     world: World
     panel: Tensor                   # int64 users in random order, for measures too costly for everybody
-    pairs: Tensor | None            # (2, P) int64 users whose consumption is compared; None = all pairs
+    pairs: Tensor | None            # (2, P) int64 users whose consumption is compared; None = all pairs; P = 0: the policy's
 
     @property
     def n_users(self) -> int:
@@ -79,6 +79,8 @@ def draw_frame(world: World, panel: int, pairs: Pairs, pair_sample: int, seed: i
     members = torch.from_numpy(for_panel.permutation(n)[:panel])
     if pairs == "all":
         return Frame(world, members, None)
+    if pairs == "policy":                   # it sees others in each round: `Round.neighbours`
+        return Frame(world, members, torch.zeros(2, 0, dtype=torch.int64))
     if pairs == "nearest":
         if world.neighbours is None:
             raise ValueError("world.neighbours: needed for pairs: nearest")

@@ -122,6 +122,14 @@ class Observation:
         return None if self.minds is None or self.round.held is None else pairs_with_common(self.round.held[self.minds])
 
     @cached_property
+    def pairs(self) -> Tensor:              # (2, P): users who are compared, but for all pairs
+        assert self.frame.pairs is not None
+        pairs, present = self.frame.pairs, self.round.present
+        if self.round.neighbours is not None:
+            pairs = torch.stack([torch.arange(self.frame.n_users), self.round.neighbours])
+        return pairs if present is None else pairs[:, present[pairs].all(0)]
+
+    @cached_property
     def n_present(self) -> int:
         return self.frame.n_users if self.round.present is None else int(self.round.present.sum())
 

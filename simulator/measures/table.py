@@ -180,11 +180,15 @@ def diet_measures(diet: Literal["exposure", "consumption"]) -> list[Measure]:
 
 
 def mean_jaccard(o: Observation) -> float | None:
-    items, present = o.items.now(torch.arange(o.frame.n_users)), o.round.present
+    items = o.items.now(torch.arange(o.frame.n_users))
     if o.frame.pairs is None:
         return between.jaccard_of_all_pairs(o.of_present(items), o.frame.n_items)
-    pairs = o.frame.pairs if present is None else o.frame.pairs[:, present[o.frame.pairs].all(0)]
-    return between.jaccard_of_pairs(items, o.frame.n_items, *pairs)
+    return between.jaccard_of_pairs(items, o.frame.n_items, *o.pairs)
+
+
+def excess_jaccard(o: Observation, luck: int) -> float | None:
+    own = mean_jaccard(o) if luck in o.round.ideals else None
+    return None if own is None else own - (between.jaccard_of_pairs(o.round.ideals[luck], o.frame.n_items, *o.pairs) or 0.0)
 
 
 def repeat_rate(o: Observation) -> float | None:
@@ -318,10 +322,26 @@ OVERLAP = [
         "consumption.mean_jaccard", "Mean overlap of consumption", "Jaccard", "0 … 1", 0, 1, 0,
         "Mean over pairs of different users of |A ∩ B|/|A ∪ B|, the sets consumed in the window; pairs in "
         "which neither consumed anything are left out. Up: homogenisation; down: fragmentation. Pairs: a "
-        "fixed random sample (10 000, or all if there are no more), all, or each user with the one "
-        "nearest by interests at round 0.",
+        "fixed random sample (10 000, or all if there are no more), all, each user with the one "
+        "nearest by interests at round 0, or with the one who is most like her as the policy sees them.",
         "Chaney et al. 2018",
         mean_jaccard,
+    ),
+    Measure(
+        "consumption.excess_jaccard", "Overlap beyond the ideal", "Jaccard", "−1 … 1", -1, 1, 1,
+        "mean_jaccard of each user with the one who is most like her as the policy sees them, anew in every round, minus that of "
+        "the same two users in the same world under the oracle: what the policy adds to how alike people's interests make them. "
+        "Where `measures.pairs` is policy.",
+        "Chaney et al. 2018, change in Jaccard index",
+        lambda o: excess_jaccard(o, luck=0),
+    ),
+    Measure(
+        "consumption.excess_jaccard_unpaired", "Overlap beyond the ideal, unpaired", "Jaccard", "−1 … 1", -1, 1, 1,
+        "The same against the oracle in the same world with other luck: other draws in every round, warm-up included. What two "
+        "users have in common by luck, and are paired for, they have in one of the worlds only, so a policy that pairs them by "
+        "what they took seems to make them alike from the beginning.",
+        "Chaney et al. 2018, change in Jaccard index; unpaired in Lucherini et al. 2021 (T-RECS)",
+        lambda o: excess_jaccard(o, luck=1),
     ),
     Measure(
         "consumption.coincidence", "The same at the same time", "probability", "0 … 1", 0, 1, 1,

@@ -20,6 +20,7 @@ from agents.graphs import (
     EdgeList,
     ErdosRenyi,
     GraphError,
+    LikeMinded,
     StochasticBlocks,
     WattsStrogatz,
     _triangle,
@@ -517,3 +518,28 @@ def test_unfollowing_segregates_the_faster_the_more_and_suggestions_of_the_like_
     helped = median(0.5, "like_minded")
     assert never == 1500
     assert never >= slow > fast > helped
+
+
+def test_the_like_minded_are_tied_by_one_standard():
+    """Covariances by hand, and the standard by trying every one from the highest down."""
+    rng = np.random.default_rng(5)
+    interests = rng.dirichlet(10 * rng.dirichlet(np.ones(6)), 30)
+    n, t = interests.shape
+    centred = interests - interests.mean(1, keepdims=True)
+    likeness = np.array([[a @ b / (t - 1) for b in centred] for a in centred])
+    for standard in np.sort(likeness, axis=None)[::-1][n:]:
+        tied = likeness >= standard - 1e-12
+        if tied.any(1).all():
+            break
+    expected = {(u, v) for u in range(n) for v in range(n) if u != v and tied[u, v]}
+    arcs = LikeMinded().connect(interests)
+    assert {tuple(arc) for arc in arcs.tolist()} == expected
+    assert {(v, u) for u, v in expected} == expected
+    assert 0 < len(expected) < n * (n - 1)
+
+
+def test_the_like_minded_find_each_other_in_a_world(make_users):
+    topics = torch.eye(4).repeat_interleave(5, 0) * 0.7 + 0.075
+    ties = draw_ties(LikeMinded(), 0.0, make_users(topics), "simplex", None, np.random.default_rng(0))
+    assert all(u // 5 == v // 5 for u, v in zip(ties.follower.tolist(), ties.followed.tolist(), strict=True))
+    assert len(ties) == 20 * 4

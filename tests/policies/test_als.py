@@ -214,6 +214,38 @@ def test_it_agrees_with_implicit_after_every_sweep(make_items):
     assert np.abs(theirs.user_factors @ theirs.item_factors.T).max() > 0.1          # not the trivial solution
 
 
+def test_with_one_lambda_for_all_it_agrees_with_implicit_on_any_log(make_log, make_items):
+    """Where users and items differ in how much they are used: frequency scaling 0 is Hu, Koren & Volinsky's own."""
+    log, weight, regularisation = make_log(n=N, m=M), 0.05, 0.02
+    users, taken, _ = log.interactions()
+    assert log.counts().unique().numel() > 3
+    ours = started(
+        MatrixFactorisation(
+            factors=D, epochs=1, regularisation=regularisation, unobserved_weight=weight, frequency_scaling=0.0,
+        ), log, seed=3,
+    )
+    confidence = sp.csr_matrix(
+        (np.full(len(users), (1 + weight) / weight, dtype=np.float32), (users.numpy(), taken.numpy())), shape=(N, M)
+    )
+    with threadpool_limits(1, "blas"):
+        theirs = AlternatingLeastSquares(
+            factors=D, alpha=1.0, regularization=regularisation * (1 + weight) / weight, iterations=1, use_gpu=False,
+            use_cg=False, num_threads=1, random_state=0,
+        )
+    theirs.user_factors = (ours.user_factors_ * (1 + weight) ** 0.5).numpy()
+    theirs.item_factors = (ours.item_factors_ * (1 + weight) ** 0.5).numpy()
+    for _ in range(8):
+        sweep(ours, log, make_items(M))
+        theirs.fit(confidence, show_progress=False)
+        np.testing.assert_allclose(
+            ours.score(torch.arange(N), log).numpy() * (1 + weight), theirs.user_factors @ theirs.item_factors.T, atol=5e-5,
+        )
+    scaled = started(MatrixFactorisation(factors=D, epochs=8, regularisation=regularisation, unobserved_weight=weight), log, 3)
+    sweep(scaled, log, make_items(M))
+    both = [policy.score(torch.arange(N), log)[users, taken].mean() for policy in (scaled, ours)]
+    assert both[0] < both[1] - 0.05                         # λ times ever so many interactions shrinks more than λ
+
+
 def test_a_row_without_interactions_comes_out_as_zero(make_log, make_items):
     log = make_log(n=N, m=M)
     policy = sweep(MatrixFactorisation(factors=D, epochs=2), log, make_items(M))

@@ -52,7 +52,9 @@ def grown(log: FeedbackLog) -> FeedbackLog:
 
 
 ALIKE_TO_THEM = {"random", "popularity", "popularity of late", "external"}      # any item is
-PERSONAL = [name for name in VARIANTS if name not in ALIKE_TO_THEM and not name.startswith("click rates")]
+PERSONAL = [                    # and friends, round a ring, are of all tastes
+    name for name in VARIANTS if name not in ALIKE_TO_THEM and not name.startswith(("click rates", "friends"))
+]
 
 
 def well_trained(name: str, log: FeedbackLog) -> Policy:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -36,6 +37,7 @@ from policies import (
     ClickRates,
     Content,
     External,
+    Friends,
     Generative,
     ItemKNN,
     LightGCN,
@@ -49,6 +51,7 @@ from policies import (
     Popularity,
     Random,
     SASRec,
+    TasteRegression,
     Text,
     UserKNN,
 )
@@ -72,6 +75,7 @@ VARIANTS: dict[str, Policy] = {
     "average rating, within reach": AverageRating(signal="like", reach=0.5),
     "als": MatrixFactorisation(**MF),
     "als from scratch": MatrixFactorisation(**MF, warm=False),
+    "als, one λ for all": MatrixFactorisation(**MF, frequency_scaling=0.0),
     "als, diverse": MatrixFactorisation(**MF, diversity=0.5),
     "bpr": MatrixFactorisation(**BPR),
     "bpr from scratch": MatrixFactorisation(**BPR, warm=False),
@@ -91,6 +95,8 @@ VARIANTS: dict[str, Policy] = {
     "pagerank": PageRank(steps=5),
     "content": Content(),
     "content of late, by topics": Content(vectors="topics", decay=0.7),
+    "taste regression": TasteRegression(),
+    "taste regression, by topics": TasteRegression(vectors="topics"),
     "text": Text(decay=0.8),
     "lightgcn": LightGCN(**GRAPH),
     "lightgcn from scratch": LightGCN(**GRAPH, warm=False),
@@ -102,6 +108,8 @@ VARIANTS: dict[str, Policy] = {
     "click rates, mean": ClickRates(by="mean"),
     "click rates, thompson": ClickRates(),
     "click rates, ucb": ClickRates(by="ucb"),
+    "friends": Friends(),
+    "friends, others": Friends(herself=False),
     "external": External(PROGRAM, length=30),
     "generative": Generative(**SEQUENCES, codes=8),
     "generative, named by the log": Generative(**SEQUENCES, codes=8, names="log"),
@@ -126,8 +134,17 @@ def slates() -> Stream:
     return Draws(seed=5).at(3)("slate")
 
 
+def unfitted(name: str, n: int) -> Policy:
+    """In a world where everybody follows the next two."""
+    policy, places = copy.deepcopy(VARIANTS[name]), np.arange(n)
+    if policy.reads_ties:
+        ends = np.tile(places, 2), np.concatenate([places + 1, places + 2]) % n
+        policy.befriend(sp.csr_array((np.ones(2 * n, dtype=np.float32), ends), shape=(n, n)))
+    return policy
+
+
 def fitted(name: str, log: FeedbackLog, items: ItemData, seed: int = 1) -> Policy:
-    return copy.deepcopy(VARIANTS[name]).fit(log, items, torch.Generator().manual_seed(seed), k=K)
+    return unfitted(name, log.n_users).fit(log, items, torch.Generator().manual_seed(seed), k=K)
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +344,7 @@ class TestContract:
         assert results[0][2] == results[1][2]
 
     def test_fit_returns_the_policy_and_changes_only_what_ends_in_an_underscore(self, name, log, items):
-        policy = copy.deepcopy(VARIANTS[name])
+        policy = unfitted(name, log.n_users)
         record, slates_kept = log.interactions(), len(log.slates)
         before = dataclasses.asdict(policy)
         assert policy.fit(log, items, torch.Generator().manual_seed(1)) is policy
@@ -399,11 +416,12 @@ def test_a_warm_refit_starts_from_what_was_learnt(name, log, items, make_log):
     assert not ranks_like_a_fresh_one(name, log, items, make_log)
 
 
+SOCIAL = {name for name, policy in VARIANTS.items() if policy.reads_ties}         # she has friends who took something
 PRIORS = {name for name, policy in VARIANTS.items() if isinstance(policy, ClickRates)}       # know nothing of other users
 RATED = {name for name, policy in VARIANTS.items() if isinstance(policy, AverageRating)}     # show everybody what is rated best
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in {"random", "popularity of late", *PRIORS, *RATED}])
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in {"random", "popularity of late", *PRIORS, *RATED, *SOCIAL}])
 def test_a_user_without_history_gets_what_is_popular(name, policy_of, log):
     policy = policy_of(name)
     ids, _ = policy.rank(torch.tensor([NEWCOMER]), K, log, slates())

@@ -36,6 +36,7 @@ def scenario(**keys: object) -> Scenario:
     world = {
         "title": "small", "rounds": ROUNDS, "warmup": WARMUP, "slate_size": K, "discovery": {"awareness": 12},
         "users": {"count": 80, "activity": 0.8}, "items": {"count": 60, "topics": 5}, "policies": ["organic"],
+        "network": {},                                      # for those who ask who follows whom
     }
     return Scenario.model_validate(world | keys)
 

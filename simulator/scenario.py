@@ -376,6 +376,9 @@ class DiscoveryKeys(Section):
     fame: Annotated[float, Interval(ge=0, le=10)] = 0.0
     """How much sooner the well-known is found by interest too: among the items of a topic, ∝ salience^fame; 0 = all alike."""
 
+    known: AwarenessKeys | None = None
+    """With `awareness: all`, on the plane: of all items, users find those alone that they know of. null: all."""
+
     placing: Placing = "beside"
     """Where finds stand for users whose attention falls from the top of a list to its end: beside the slate, each as if at the
     top; mingled: at random places in it."""
@@ -383,9 +386,6 @@ class DiscoveryKeys(Section):
     source: FindSource = "drawn"
     """drawn: finds are as the keys above say; individual: they are news, new items for each user in each round that nobody else
     ever finds; central: news that are the same for everybody."""
-
-    known: AwarenessKeys | None = None
-    """With `awareness: all`, on the plane: of all items, users find those alone that they know of. null: all."""
 
 
 class DataKeys(Section):

@@ -71,7 +71,8 @@ class Sharing:
         if self.posts and held is not None:
             sent.append(self._post(held, active, ties, draws))
         if sent:
-            passed, heard = self._delivered(*(torch.cat(column) for column in zip(*sent, strict=True)), ties.n_users)
+            receiver, item, luck = (torch.cat(column) for column in zip(*sent, strict=True))
+            passed, heard = self._delivered(receiver, item, luck, ties.n_users)
             vine = vine._replace(passed=passed, heard=heard)
         return vine
 

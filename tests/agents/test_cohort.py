@@ -28,6 +28,12 @@ def features() -> Tensor:
     return torch.rand(M, 3, generator=torch.Generator().manual_seed(1)).softmax(1)
 
 
+class World(mesa.Model):
+    """What a cohort asks of its model: which round it is."""
+
+    round = 0
+
+
 @pytest.fixture
 def cohort(make_users, make_catalog, theta, features):
     def make(choice=GREEDY, drift=None, takes=2, share=0.5, rows=slice(0, N), **traits):
@@ -35,7 +41,7 @@ def cohort(make_users, make_catalog, theta, features):
         users = make_users(theta.clone(), trace=drift.start(theta), **traits)
         catalog = make_catalog(features)
         return UserCohort(
-            mesa.Model(), "everybody", rows, users[rows], catalog, ItemSampler(catalog), Discovery(share, 6, 0.5),
+            World(), "everybody", rows, users[rows], catalog, ItemSampler(catalog), Discovery(share, 6, 0.5),
             choice, drift, takes,
         )
 
@@ -52,6 +58,7 @@ EVERYBODY, NOBODY = torch.ones(N, dtype=torch.bool), torch.zeros(N, dtype=torch.
 def play(cohort: UserCohort, rounds: int, slates_of, active: Tensor = EVERYBODY) -> list[Choice]:
     choices = []
     for t in range(1, rounds + 1):
+        cohort.model.round = t
         choices.append(cohort.choose(slates_of(t), active, active, Draws(0).at(t)))
         cohort.drift(choices[-1], Draws(0).at(t))
     return choices

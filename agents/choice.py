@@ -9,6 +9,7 @@ from agents.choice_best import Best, PartialKnowledge
 from agents.choice_logit import Logit, NestedLogit
 from agents.choice_rating import ByRating
 from agents.choice_reading import Cascade, PositionBased, Satisficing
+from agents.choice_recorded import Recorded
 from agents.choice_spatial import DistanceLogit
 
 __all__ = [
@@ -29,4 +30,5 @@ CHOICES: dict[str, type[ChoiceModel]] = {
     "like_minded": LikeMinded,
     "biased_acceptance": BiasedAcceptance,
     "distance_logit": DistanceLogit,
+    "recorded": Recorded,
 }

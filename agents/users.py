@@ -33,6 +33,7 @@ class Users:
     expected: Tensor | None = None  # (N, d) float32: what she expected her interests to be at the start; None: she knows them
     doubt: Tensor | None = None     # (N,) float32: variance of her interests around that
     law: Law | None = None          # what interests are drawn by, where others may come in her place; see laws.py
+    wants: Tensor | None = None     # (N, h) int64: items that she would take by the real log; see wants.py. None: nobody knows
 
     def __len__(self) -> int:
         return len(self.ids)

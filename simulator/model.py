@@ -324,6 +324,8 @@ class FilterBubbleModel(mesa.Model):
             watched=None if keys.topic is None else keys.topic - 1,
             origin=self.users.origin,
             rarefied_to=keys.rarefied_to,
+            past=torch.stack([self.past.users, self.past.items]) if len(self.past.users) else None,
+            wants=self.users.wants,
             ring=self.catalog.ring is not None,
             space=self.catalog.space,
             places=self.catalog.features,

@@ -33,6 +33,8 @@ class World:
     viewpoint: Tensor | None = None     # (M,) int64: the view that each item takes, 0, 1, …
     watched: int | None = None      # the topic to watch, 0 … T − 1
     rarefied_to: int = 5            # how many takes of a user's are drawn where numbers have to be equal
+    past: Tensor | None = None      # (2, n) int64: users and items of the real log that the platform began with; None: none
+    wants: Tensor | None = None     # (N, h) int64: what else they took in that log, padded with M; None: nothing is known of it
     ring: bool = False              # do items stand on a ring, item j in place j?
     origin: Tensor | None = None    # (N, d) float32: interests before anything happened, rows of the space as they are
     space: Space = "simplex"        # on the sphere interests are the squares of directions

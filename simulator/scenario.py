@@ -29,6 +29,7 @@ from pydantic_core import CoreSchema, InitErrorDetails
 
 from agents.catalog import Mixture, Popularity, QualityLaw, Scatter
 from agents.choice import CHOICES, ChoiceModel, Examining
+from agents.choice_recorded import Recorded
 from agents.cohorts import COHORTS, KindOfUser, Parametric
 from agents.creator import CREATORS
 from agents.discovery import Placing
@@ -400,6 +401,14 @@ class DataKeys(Section):
     min_rating: NonNegative = 0.0
     """Ratings below this do not count as interactions, in stars."""
 
+    known: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    """Share of each user's interactions, drawn at random, that the platform has on record at the start; the rest is what she
+    would take too, for choice `recorded` and measures. What users and items are like is read off all."""
+
+    activity: Literal["relative", "even"] = "relative"
+    """relative: users are on the platform the more often, the more they did in the log; even: as `users.activity` has it, all
+    alike."""
+
 
 def _asks_for_something(name: str) -> str:
     select([name])  # says what is wrong with a name that no measure has
@@ -704,6 +713,11 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     yield from feature_conflicts(items.features, items.space, scenario.data is not None)
     yield from belief_conflicts(scenario)
     yield from newcomer_conflicts(scenario)
+    for place, cohort in enumerate(users.each_cohort()):
+        if isinstance(cohort.choice, Recorded) and (scenario.data is None or scenario.data.known == 1):
+            message = "'recorded' takes what is in the log and not on record: add `data:` with `known` under 1"
+            own = users.cohorts and "choice" in users.cohorts[place].model_fields_set
+            yield problem(message, ("users", "cohorts", place, "choice") if own else ("users", "choice"))
     yield from awareness_conflicts(scenario)
 
     precision = scenario.precision

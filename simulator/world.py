@@ -14,6 +14,7 @@ from agents.discovery import Discovery
 from agents.interests import Correlated, Drawn, Interests
 from agents.network import Network
 from agents.users import Users, divide, trait
+from agents.wants import by_user
 from policies.log import Interactions
 from simulator.blocks import build_blocks
 from simulator.datasets import Dataset, DatasetError, load
@@ -113,8 +114,9 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
         if cohort.group is not None:
             group[rows] = cohort.group
     activity = draw_trait("activity")
-    if data is not None:
+    if data is not None and scenario.data is not None and scenario.data.activity == "relative":
         activity = activity * _relative_activity(data)
+    past, wants = _past(data, 1.0 if scenario.data is None else scenario.data.known, draws)
     catalog.modalities, leanings = build_blocks(scenario.items.features, catalog, torch.arange(count), draws, data)
     users = Users(
         ids=torch.arange(count),
@@ -131,12 +133,13 @@ def begin(scenario: Scenario, draws: Draws, data: Dataset | None) -> Beginning:
         arrival=arrival,
         leanings=leanings,
         law=drawn.law,
+        wants=wants,
     )
     network = build_network(scenario, users, len(catalog), draws, data)
     discovery = Discovery(**scenario.discovery.model_dump(exclude={"known"}), n_users=count)
     known = scenario.discovery.known
     awareness = None if known is None else Awareness(**known.model_dump())
-    return Beginning(users, cohorts, catalog, discovery, _past(data), supply, network, awareness)
+    return Beginning(users, cohorts, catalog, discovery, past, supply, network, awareness)
 
 
 def _cohorts(keys: tuple[Cohort, ...], count: int) -> list[tuple[slice, Cohort]]:
@@ -234,8 +237,22 @@ def _relative_activity(data: Dataset) -> torch.Tensor:
     return torch.from_numpy((counts / np.quantile(counts, 0.95)).clip(max=1).astype(np.float32))
 
 
-def _past(data: Dataset | None) -> Interactions:
+def _past(data: Dataset | None, known: float, draws: Draws) -> tuple[Interactions, torch.Tensor | None]:
+    """Return what the platform has on record of a real log, oldest first, and what else users took there (N, h), if anything.
+
+    On record is a share of each user's interactions, to the nearest whole number and at least one, those of the smallest draws.
+    """
     if data is None:
         empty = torch.zeros(0, dtype=torch.int64)
-        return Interactions(empty, empty, empty)
-    return Interactions(*(torch.from_numpy(column) for column in (data.users, data.items, data.times)))
+        return Interactions(empty, empty, empty), None
+    whole = Interactions(*(torch.from_numpy(column) for column in (data.users, data.items, data.times)))
+    if known == 1:
+        return whole, None
+    order = draws("known").uniform(whole.users, whole.items).argsort(stable=True)
+    order = order[whole.users[order].argsort(stable=True)]              # each user's together, in the order of their draws
+    counts = torch.bincount(whole.users)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order)) - (counts.cumsum(0) - counts)[whole.users[order]]
+    kept = rank < (known * counts).round().clamp(min=1)[whole.users]
+    wants = by_user(whole.users[~kept], whole.items[~kept], len(counts), len(data.topics))
+    return Interactions(*(column[kept] for column in whole)), wants

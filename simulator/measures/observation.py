@@ -15,6 +15,7 @@ from simulator.measures.equity import attention, merit
 from simulator.measures.frame import Frame
 from simulator.measures.lists import miscalibration
 from simulator.measures.minds import pairs_with_common
+from simulator.measures.profiles import Profiles
 from simulator.measures.usefulness import hits, utility_per_user
 from simulator.measures.window import Intake, ItemLists, rows
 from simulator.rounds import Round
@@ -50,6 +51,7 @@ class Observation:
     popularity: Tensor              # (M,) int64: n_i at the time of showing, before this round's takes
     previous: Tensor | None         # (N, T) interests one round ago
     presence: Presence
+    profiles: Profiles | None = None    # in a world that began with a real log
 
     @cached_property
     def slates(self) -> Tensor:             # (n shown, k) item ids

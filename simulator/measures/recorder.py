@@ -15,6 +15,7 @@ from torch import Tensor
 from simulator.measures.derived import DERIVED
 from simulator.measures.frame import Pairs, draw_frame
 from simulator.measures.observation import Observation, Presence
+from simulator.measures.profiles import Profiles
 from simulator.measures.table import MEASURES
 from simulator.measures.window import Diet, Intake, ItemLists, Window
 from simulator.rounds import Round, Stock, World
@@ -73,6 +74,7 @@ class Recorder:
         self.popularity = self.frame.world.popularity       # (M,) int64: n_i before the next round
         self.previous: Tensor | None = None                 # (N, T) interests in the newest round
         self.presence = Presence()
+        self.profiles = None if self.frame.world.past is None else Profiles(self.frame.world)
         self.window = window
         self.there: Window | None = None                    # (M,) in how many rounds items were available; None: in all
         self.newest: int | None = None                      # its number
@@ -114,6 +116,7 @@ class Recorder:
             popularity=popularity,
             previous=previous,
             presence=self.presence,
+            profiles=self.profiles,
         )
         values = {}
         for name in self.names:
@@ -134,6 +137,8 @@ class Recorder:
         self.exposure.push(round.slate, _places(round), self.popularity, n_users)
         self.consumption.push(round.items, round.taken, self.popularity, n_users)
         self.items.push(round.items, round.taken)
+        if self.profiles is not None:
+            self.profiles.push(round, self.consumption.topic_sums.newest)
         self.popularity = self.popularity + _new_users(round, self.frame.n_items, self.consumption.item_counts.newest)
         self.previous = round.interests.clone()             # drift may overwrite the round's own
         self.newest = round.round

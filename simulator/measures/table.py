@@ -19,6 +19,7 @@ from simulator.measures.holding import FRIENDS, HOLDING
 from simulator.measures.measure import COUNTED, PANEL, SLATE, THERE, Measure
 from simulator.measures.network import NETWORK
 from simulator.measures.observation import Observation, mean
+from simulator.measures.on_record import PROFILES
 from simulator.measures.presence import PRESENCE
 from simulator.measures.response import FEEDBACK
 from simulator.measures.splits import SPLITS
@@ -545,6 +546,7 @@ MEASURES: dict[str, Measure] = {
         *FEEDBACK,
         *TRAINING,
         *PRESENCE,
+        *PROFILES,
         *ESCAPE,
         *FAIRNESS,
         *NORMATIVE,

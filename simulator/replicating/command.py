@@ -12,9 +12,9 @@ from simulator.datasets import DatasetError
 from simulator.faults import ScenarioError
 from simulator.plain import count
 from simulator.replicating.execution import play
-from simulator.replicating.loading import find, load_replication
+from simulator.replicating.loading import asks_for_data, find, load_replication
 from simulator.replicating.outcome import Outcome, load_outcome
-from simulator.replicating.report import write_overview, write_replication_report
+from simulator.replicating.report import NEEDS_DATA, write_overview, write_replication_report
 from simulator.runner import Resources
 from simulator.session import BAD_INPUT, FAILED
 from simulator.store import InUse
@@ -30,8 +30,16 @@ def run_replications(
     out: Path | None, resources: Resources, quiet: bool, docs: Path | None,
 ) -> int:
     """Play replications, print and write what their claims came to; return the exit code: 1 if a claim is not met."""
+    replications, unplayed = [], []
     try:
-        replications = [load_replication(file, quick, overrides, seed, replicates, data) for file in find(name)]
+        for file in find(name):
+            given = data
+            if name == "all" and not asks_for_data(file):
+                given = None                # is for the others
+            elif name == "all" and data is None:
+                unplayed.append(file)
+                continue
+            replications.append(load_replication(file, quick, overrides, seed, replicates, given))
     except (ScenarioError, DatasetError) as error:
         _err.print(str(error), markup=False)
         return BAD_INPUT
@@ -51,8 +59,10 @@ def run_replications(
         outcomes.append(outcome)
         _print(outcome, page)
         code = max(code, played, FAILED if outcome.unmet else 0)
+    for file in unplayed:
+        _out.print(f"\n{file.stem}: {NEEDS_DATA}", markup=False)
     if docs is not None:
-        docs.write_text(write_overview(outcomes), encoding="utf-8")
+        docs.write_text(write_overview(outcomes, [file.stem for file in unplayed]), encoding="utf-8")
     return code
 
 

@@ -54,6 +54,13 @@ def find(name: str) -> list[Path]:
     return found
 
 
+def asks_for_data(file: Path) -> bool:
+    """Is a replication played in a world that begins with real data, which whoever plays it brings along?"""
+    values = read(file).values
+    data = values.get("data") if isinstance(values, dict) else None
+    return isinstance(data, dict) and data.get("path") is None
+
+
 def load_replication(file: Path, quick: bool = False, overrides: Sequence[str] = (), seed: int | None = None,
                      replicates: int | str | None = None, data: str | None = None) -> Replication:
     """Read and check a replication. All that is wrong with it is one ScenarioError; claims are checked against the whole."""

@@ -18,6 +18,8 @@ from simulator.report.style import house_style
 
 COLUMNS = ("claim", "paper", "measured", "interval", "tolerance", "inside")
 
+NEEDS_DATA = "not played: needs data (--data PATH, MovieLens 100K)"
+
 _RULE = "|---|---|---|---|---|---|---|"
 
 
@@ -43,8 +45,8 @@ def write_replication_report(folder: Path, formats: Sequence[str] = ("svg", "png
     return page
 
 
-def write_overview(outcomes: Sequence[Outcome]) -> str:
-    """Return a Markdown page with the table of each replication."""
+def write_overview(outcomes: Sequence[Outcome], unplayed: Sequence[str] = ()) -> str:
+    """Return a Markdown page with the table of each replication; `unplayed`: names of those that lack their data."""
     lines = [
         "# Published results, replicated", "",
         "Made by `filterbubble replicate all --docs docs/replications.md`. A level is *inside* if the band of its tolerance "
@@ -55,6 +57,7 @@ def write_overview(outcomes: Sequence[Outcome]) -> str:
     for outcome in outcomes:
         about = outcome.about
         lines.append(f"| {about['paper']} | {outcome.summary} | {about['replicates']} | {about['seconds']:.0f} |")
+    lines += [f"| {name} | {NEEDS_DATA} | – | – |" for name in unplayed]
     for outcome in outcomes:
         lines += ["", f"## {outcome.about['name']}: {outcome.about['title']}", "",
                   f"{outcome.about['paper']}, {outcome.about['venue']}.", ""]

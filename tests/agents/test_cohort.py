@@ -15,6 +15,7 @@ from simulator.draws import Draws
 
 N, M, K = 50, 9, 4                  # users, items, places; awareness is 6, topics are 3
 SIMPLEX = [kind for kind, model in CHOICES.items() if "simplex" in getattr(model, "spaces", ("simplex",))]
+SIMPLEX.remove("recorded")          # needs a real log
 GREEDY = Logit(position_bias=1.0, outside_utility=-99.0)            # takes something whenever there is something
 
 

@@ -102,9 +102,12 @@ def test_every_entry_plays(key: str, kind: str, space: str):
         "users": {"count": 31, **users, key: kind}, "items": items,
         "measures": {"names": ["interests.drift", "consumption.alpha"]},
     }
-    if kind == "data":
+    if kind in ("data", "recorded"):
         world |= {"slate_size": 2, "data": {"kind": "movielens", "path": str(KETTLE)}}
         world["users"]["count"] = world["items"]["count"] = None
+    if kind == "recorded":
+        world["data"] |= {"known": 0.5}
+        world["users"]["interests"] = "data"
     scenario = Scenario.model_validate(world)
     model = FilterBubbleModel(scenario, scenario.policies[0], data=load_data(scenario))
     try:

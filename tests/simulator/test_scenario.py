@@ -255,6 +255,7 @@ def scenarios(draw: Callable) -> dict[str, Any]:
     drifts = {kind: part for kind, part in DRIFTS.items() if space in part.spaces and kind != "belief"}
     choices = {kind: part for kind, part in CHOICES.items() if space in getattr(part, "spaces", (space,))}
     choices.pop("certainty_equivalent", None)
+    choices.pop("recorded", None)               # needs a real log
     items = {"count": draw(st.integers(30, 9999)), "topics": 2 * draw(st.integers(1, 20)), "space": space}
     if space == "values":                       # users who do not know what items are worth to them, each an item's own
         interests, drifts = {"correlated": INTERESTS["correlated"]}, {"belief": DRIFTS["belief"]}

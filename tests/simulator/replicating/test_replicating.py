@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from typer.testing import CliRunner
 
 from simulator.__main__ import app
 from simulator.faults import ScenarioError
+from simulator.replicating import loading
 from simulator.replicating.claims import Played, Row, judge, rows, sign_test
 from simulator.replicating.expressions import NotAnExpression, Reference, evaluate, parse_expression, references
 from simulator.replicating.keys import ClaimKeys, ReplicationKeys
-from simulator.replicating.loading import find, load_replication, shipped
+from simulator.replicating.loading import asks_for_data, find, load_replication, shipped
 from simulator.scenario import load_scenario
 from simulator.sweeping import Cell
 
+ML_100K = os.environ.get("FILTERBUBBLE_ML100K")
 WORLD = """
 title: t
 rounds: 4
@@ -279,13 +282,36 @@ def test_bad_input_has_its_exit_code(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["replicate", str(tmp_path / "no.yaml")]).exit_code == 2
 
 
+def test_those_that_need_data_say_so_and_the_others_are_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    write(folder, LEVEL + "}\n").rename(folder / "r1_paper.yaml")
+    asks = write(folder, LEVEL + "}\n").rename(folder / "r2_log.yaml")
+    world = "users: {interests: data}\ndata: {kind: movielens}\ndiscovery: {awareness: 2}\nslate_size: 2\n"
+    asks.write_text(asks.read_text().replace("users: {count: 20}\nitems: {count: 30, topics: 4}\n", world))
+    monkeypatch.setattr(loading, "SHIPPED", folder)
+    run = ["replicate", "all", "--workers", "1", "-q", "--out", str(tmp_path / "out"), "--docs", str(tmp_path / "docs.md")]
+    result = CliRunner().invoke(app, run)
+    assert "r2_log: not played: needs data" in result.output
+    assert result.output.count("Report:") == 1
+    assert "| r2_log | not played" in (tmp_path / "docs.md").read_text()
+    alone = CliRunner().invoke(app, ["replicate", "r2"])
+    assert alone.exit_code == 2
+    assert "pass --data PATH" in alone.output
+    kettle = str(Path(__file__).parents[2] / "data" / "kettle" / "movielens-csv")
+    both = CliRunner().invoke(app, [*run, "--data", kettle])
+    assert "not played" not in both.output
+    assert both.output.count("Report:") == 2
+
+
 # ---- those that come along
 
 
 @pytest.mark.parametrize("file", shipped(), ids=lambda file: file.stem)
 def test_every_shipped_replication_is_right(file: Path) -> None:
-    found = load_replication(file)
-    quick = load_replication(file, quick=True)
+    data = "ml-100k" if asks_for_data(file) else None                       # not looked for before something is played
+    found = load_replication(file, data=data)
+    quick = load_replication(file, quick=True, data=data)
     assert all(row.claim.claim for row in rows(found.keys))
     assert quick.sweep.cells[0].scenario.replicates >= 5                    # fewer, and no sign test says anything
     assert found.sweep.cells[0].scenario.replicates >= 8
@@ -295,5 +321,10 @@ def test_every_shipped_replication_is_right(file: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("file", shipped(), ids=lambda file: file.stem)
 def test_quick_replications_come_out(file: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["replicate", str(file), "--quick", "-q", "--workers", "2", "--out", str(tmp_path)])
+    data = []
+    if asks_for_data(file):
+        if not ML_100K:
+            pytest.skip("set FILTERBUBBLE_ML100K to a folder with MovieLens 100K in any form")
+        data = ["--data", ML_100K]
+    result = CliRunner().invoke(app, ["replicate", str(file), "--quick", "-q", "--workers", "2", "--out", str(tmp_path), *data])
     assert result.exit_code == 0, result.output

@@ -96,7 +96,8 @@ class BiasedAcceptance:
     """Users accept one of what they are shown, more often what stands further up, whatever it is.
 
     With probability `acceptance` a user accepts, P(item in place p) ∝ e^(α p), p = 0, 1, … the place in the slate, 0 for own
-    finds beside it; else nothing. With more than one take, the next is chosen likewise from what is left. Her interests have no say.
+    finds beside it; else nothing. With more than one take, the next is chosen likewise from what is left. Her interests have
+    no say.
 
     Source: Mansoury, Abdollahpouri, Pechenizkiy, Mobasher & Burke 2020 (CIKM), "Feedback loop and bias amplification in
     recommender systems": the acceptance of recommendations in their simulated loop, exactly one each time.

@@ -38,7 +38,7 @@ class Menu(NamedTuple):
     places: Tensor | None = None    # (n, c) int64: places in one list of slate and finds; None: finds stand beside the slate
 
     def positions(self) -> Tensor:
-        """Return the place (c,) or (n, c) of each column in the list it stands in: 0, 1, … in the slate, 0 for all finds beside."""
+        """Return the place (c,) or (n, c) of each column in its list: 0, 1, … in the slate, 0 for all finds beside it."""
         if self.places is not None:
             return self.places
         finds = self.items.shape[1] - self.slate_size
@@ -57,8 +57,8 @@ class Choice(NamedTuple):
 class ChoiceModel(Protocol):
     """Decides what each user takes from her menu. `takes` is the most that she may take in one round.
 
-    A model that makes sense in some spaces only names them: `spaces: ClassVar[tuple[Space, ...]]`. One to which the place of own
-    finds in the list matters says `reads_places: ClassVar[bool] = True`.
+    A model that makes sense in some spaces only names them: `spaces: ClassVar[tuple[Space, ...]]`. One to which it matters
+    where in the list own finds stand says `reads_places: ClassVar[bool] = True`.
     """
 
     def choose(self, users: Users, items: Catalog, menu: Menu, takes: int, draws: Draws) -> Choice: ...

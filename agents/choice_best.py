@@ -49,8 +49,8 @@ class PartialKnowledge:
     """Users know only a part of what an item is worth to them, more of one item than of another, and take what seems best.
 
     Takes argmax_i κ_ui max(u_ui, 0) · (1 + p)^(−rank_discount) over the menu (p = 0, 1, … the place in the slate, 0 for own
-    finds beside it), if it exceeds outside_utility. The known share κ_ui ~ Beta of mean `knowledge` and standard deviation `noise`, one
-    draw for each user and item that holds for the whole run.
+    finds beside it), if it exceeds outside_utility. The known share κ_ui ~ Beta of mean `knowledge` and standard deviation
+    `noise`, one draw for each user and item that holds for the whole run.
 
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), known utility; mean 0.98, next to no noise (1e-5) and rank discount 0.8
     as in Lucherini et al. 2021 (T-RECS), which without noise is `best` but for the outside option.

@@ -74,7 +74,7 @@ class Discovery:
     """
 
     share: float                    # in [0, 1]: chance that an own find is still noticed when a slate is looked at
-    awareness: int | Literal["all", "new"]  # items met per user and round, at least one; all: every one; new: those of this round
+    awareness: int | Literal["all", "new"]  # items met per user and round, at least one; all: every one; new: this round's
     popularity_weight: float        # in [0, 1]: share of the finds met by salience; the rest are met by interest
     fame: float = 0.0               # ≥ 0: how much sooner the well-known is found among the items of a topic
     source: Source = "drawn"        # where finds come from: drawn as above, or news

@@ -36,7 +36,7 @@ class Generator(Protocol):
 
 @runtime_checkable
 class ByInterests(Protocol):
-    """In which interests (n, T) alone say whom each user follows: arcs (e, 2), each once, nobody herself. Else as `Generator`."""
+    """Interests (n, T) alone say whom each user follows: arcs (e, 2), each once, nobody herself. Else as `Generator`."""
 
     def anywhere(self) -> bool: ...
 

@@ -11,8 +11,8 @@ from agents.chance import Draws
 def mingled(ids: Tensor, listed: Tensor, noticed: Tensor, draws: Draws) -> Tensor:
     """Return the place (n, k + a) int64 of each column of a menu: own finds stand at random places in the slate.
 
-    `ids` (n,) of users, `listed` (n, k) bool: which places of the slate hold something, `noticed` (n, a) bool: which finds there
-    are. Every set of places and every order of the finds in them is as likely as any other; the slate keeps its order in
+    `ids` (n,) of users, `listed` (n, k) bool: which places of the slate hold something, `noticed` (n, a) bool: which finds
+    there are. Every set of places and every order of the finds in them is as likely as any other; the slate keeps its order in
     between. Columns that hold nothing have a place that means nothing.
 
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), new items interleaved with a ranking of the others; one order for each

@@ -86,7 +86,8 @@ class Network:
 
 
 def draw_ties(
-    generator: Generator | ByInterests, homophily: float, users: Users, space: Space, labels: dict[str, int] | None, rng: np.random.Generator
+    generator: Generator | ByInterests, homophily: float, users: Users, space: Space, labels: dict[str, int] | None,
+    rng: np.random.Generator,
 ) -> Ties:
     """Return who follows whom in the beginning. `homophily`: share of the users who stand where people like them are."""
     n = len(users)

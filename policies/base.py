@@ -95,7 +95,8 @@ class Policy(ABC):
     reads_ties: ClassVar[bool] = False      # True: it is told who follows whom (`befriend`) before each training
 
     def befriend(self, follows: sp.csr_array) -> None:
-        """Take note of who follows whom, 1 in (n_users, n_users): asked of whom `reads_ties`."""
+        """Take note of who follows whom, 1 in (n_users, n_users): asked of whom `reads_ties`, before each training."""
+        raise TypeError(f"{type(self).__name__} reads no ties")
 
     def representations(self) -> Tensor | None:
         """Return what it knows each user by (n_users, d), as of the last fit; None: nothing that users could be compared by."""

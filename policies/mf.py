@@ -60,8 +60,8 @@ class MatrixFactorisation(Policy):
     shrinks all vectors to 0."""
 
     frequency_scaling: UnitInterval = 1.0
-    """ν: how far λ grows with what a vector is learnt from (als only): λ (n_u + α_0 M)^ν; 0 = λ is the same for every vector, as
-    in Hu, Koren & Volinsky 2008, 1 = in proportion."""
+    """ν: how far λ grows with what a vector is learnt from (als only): λ (n_u + α_0 M)^ν; 0 = λ is the same for every vector,
+    as in Hu, Koren & Volinsky 2008, 1 = in proportion."""
 
     unobserved_weight: Annotated[float, Interval(ge=1e-6, le=1e6)] = 0.1
     """α_0: weight of a pair without interaction relative to one with (als only)."""

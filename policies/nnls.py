@@ -21,8 +21,8 @@ from policies.log import FeedbackLog, ItemData
 class TasteRegression(Policy):
     """Users are shown what the taste asks for that explains best what they took, and what they did not.
 
-    A user's taste is w_u = argmin_{w ≥ 0} Σ_i (w·a_i − x_ui)² over all items that were there to be taken, with a_i the vector of
-    item i and x_ui = 1 if she has taken it, else 0; s_ui = w_u·a_i. An item needs no interactions to be shown.
+    A user's taste is w_u = argmin_{w ≥ 0} Σ_i (w·a_i − x_ui)² over all items that were there to be taken, with a_i the vector
+    of item i and x_ui = 1 if she has taken it, else 0; s_ui = w_u·a_i. An item needs no interactions to be shown.
 
     Source: the content filter of Chaney, Stewart & Engelhardt 2018 (RecSys), as in Lucherini et al. 2021 (T-RECS), by
     nonnegative least squares (Lawson & Hanson 1974, "Solving least squares problems", chapter 23).

@@ -75,8 +75,8 @@ class PolicyKeys(ControlKeys):
     """Recommend again what a user took before, as soon as she may take it again (`users.repeats`); false = never."""
 
     cold_start: bool = True
-    """Score what it could not learn anything about, new items and those that nobody has taken, by what is like them; false = new
-    items are not ranked before the next training, and what nobody has taken has the policy's own score. With `creators`."""
+    """Score what it could not learn anything about, new items and those that nobody has taken, by what is like them; false =
+    new items are not ranked before the next training, and what nobody has taken has the policy's own score. With `creators`."""
 
     holds_out: bool = True
     """Keep the newest take of a tenth of the users out of each training, to see how good it is; false = learn from everything,

@@ -352,7 +352,7 @@ class FilterBubbleModel(mesa.Model):
         return {luck: ideal.consumed(self.round, self.scenario) for luck, ideal in self.ideals.items()}
 
     def _neighbours(self) -> Tensor | None:
-        """Return the other user (N,) who is most like each as the platform's policy sees them; None: nobody asks, or it sees none.
+        """Return the other user (N,) who is most like each as the policy sees them; None: nobody asks, or it sees none.
 
         In an A/B test there are two policies, and so no such user.
         """

@@ -23,7 +23,7 @@ def news_conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         other = "data" if scenario.data is not None else "creators"
         yield problem(f"{keys.source!r} deals out items that nobody has seen: not with `{other}:`", where)
         return
-    if keys.awareness == "all":
+    if isinstance(keys.awareness, str):
         yield problem("must be a number of items: of all that there is, nothing is new", ("discovery", "awareness"))
         return
     for key in ("popularity_weight", "fame"):

@@ -191,6 +191,8 @@ def _part(part: Any, only_changed: bool = False) -> str:
 def _met(discovery: DiscoveryKeys) -> str:
     if discovery.awareness == "all":
         return "every item by herself"
+    if discovery.awareness == "new":
+        return "every item that is published in the round by herself"
     if discovery.source != "drawn":
         whose = "which nobody else ever finds" if discovery.source == "individual" else "everybody the same"
         return f"{count(discovery.awareness, 'new item')} by herself, {whose}"

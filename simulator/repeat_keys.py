@@ -20,8 +20,8 @@ class RepeatKeys(Section):
     """Rounds from one take of an item to the next that there may be; 1 = the next round."""
 
     shown_after: Count | None = None
-    """Rounds after which it may be recommended again; if less than `after`, it stands in a slate though she passes it over. null:
-    as many as `after`."""
+    """Rounds after which it may be recommended again; if less than `after`, it stands in a slate though she passes it over.
+    null: as many as `after`."""
 
     share: UnitInterval = 0.0
     """Share of a user's own finds that she has taken before; beside them she may come across the old as across the new."""

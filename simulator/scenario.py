@@ -435,8 +435,8 @@ class MeasureKeys(Section):
 
     pairs: Pairs = "sample"
     """The pairs of users that are compared: a sample, all, each user with the nearest by interests (nearest), or with the one
-    who is most like her as the policy sees them, anew in every round (policy). The last are compared with the same two under the
-    oracle, too, which is played beside each arm for that."""
+    who is most like her as the policy sees them, anew in every round (policy). The last are compared with the same two under
+    the oracle, too, which is played beside each arm for that."""
 
     pair_sample: Count = 10_000
     """Number of pairs in the sample."""

@@ -48,7 +48,7 @@ def load_data(scenario: Scenario) -> Dataset | None:
         max_users=scenario.users.count, max_items=scenario.items.count,
     )
     for key, size in (("slate_size", scenario.slate_size), ("discovery.awareness", scenario.discovery.awareness)):
-        if size != "all" and size > data.n_items:
+        if not isinstance(size, str) and size > data.n_items:
             raise DatasetError(
                 f"{scenario.data.path}: {data.n_items} items are left of it, and `{key}` is {size}: "
                 f"choose at most {data.n_items}, for instance with --set {key}={data.n_items}"

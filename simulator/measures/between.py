@@ -82,8 +82,8 @@ def _shared_in_small(items: Tensor, n_items: int, first: Tensor, second: Tensor)
 def most_alike(rows: Tensor, luck: Callable[[Tensor], Tensor]) -> Tensor:
     """Return for each user the other one (N,) int64 whose row (N, d) makes the smallest angle with hers.
 
-    Cosines that differ by less than 1e-6 count as equal; of equally like ones the one with the most `luck(users (b,)) → (b, N)`.
-    A row of zeros is like nobody, and so nobody is more like it than others.
+    Cosines that differ by less than 1e-6 count as equal; of equally like ones it is the one with the most
+    `luck(users (b,)) → (b, N)`. A row of zeros is like nobody, and so nobody is more like it than others.
     """
     unit = torch.nn.functional.normalize(rows.double())
     found = []

@@ -330,9 +330,9 @@ OVERLAP = [
     ),
     Measure(
         "consumption.excess_jaccard", "Overlap beyond the ideal", "Jaccard", "−1 … 1", -1, 1, 1,
-        "mean_jaccard of each user with the one who is most like her as the policy sees them, anew in every round, minus that of "
-        "the same two users in the same world under the oracle: what the policy adds to how alike people's interests make them. "
-        "Where `measures.pairs` is policy.",
+        "mean_jaccard of each user with the one who is most like her as the policy sees them, anew in every round, minus that "
+        "of the same two users in the same world under the oracle: what the policy adds to how alike people's interests make "
+        "them. Where `measures.pairs` is policy.",
         "Chaney et al. 2018, change in Jaccard index",
         lambda o: excess_jaccard(o, luck=0),
     ),

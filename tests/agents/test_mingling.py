@@ -59,7 +59,8 @@ def test_a_users_list_is_the_same_whoever_else_reads() -> None:
 @pytest.mark.parametrize("placed", [True, False])
 def test_where_a_find_stands_decides_who_takes_it(placed, make_users, make_catalog) -> None:
     """Item 2 is the best but by a little, and a find: at the end of the list she does not come to it."""
-    users, catalog = make_users(torch.tensor([[0.4, 0.3, 0.3]])), make_catalog(torch.tensor([[0.9, 0.1, 0], [0, 1, 0], [1.0, 0, 0]]))
+    users = make_users(torch.tensor([[0.4, 0.3, 0.3]]))
+    catalog = make_catalog(torch.tensor([[0.9, 0.1, 0], [0, 1, 0], [1.0, 0, 0]]))
     menu = Menu(torch.tensor([[0, 1, 2]]), torch.ones(1, 3, dtype=torch.bool), slate_size=2)
     if placed:
         menu = menu._replace(places=torch.tensor([[0, 1, 2]]))

@@ -421,7 +421,9 @@ PRIORS = {name for name, policy in VARIANTS.items() if isinstance(policy, ClickR
 RATED = {name for name, policy in VARIANTS.items() if isinstance(policy, AverageRating)}     # show everybody what is rated best
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in {"random", "popularity of late", *PRIORS, *RATED, *SOCIAL}])
+@pytest.mark.parametrize(
+    "name", [name for name in VARIANTS if name not in {"random", "popularity of late", *PRIORS, *RATED, *SOCIAL}]
+)
 def test_a_user_without_history_gets_what_is_popular(name, policy_of, log):
     policy = policy_of(name)
     ids, _ = policy.rank(torch.tensor([NEWCOMER]), K, log, slates())

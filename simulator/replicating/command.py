@@ -20,6 +20,7 @@ from simulator.session import BAD_INPUT, FAILED
 from simulator.store import InUse
 from simulator.sweeping.execution import NotThisSweep
 
+_WIDEST = 32        # of a column but the claim's: orders of many terms are shortened, and whole on the page
 _WIDE = 150         # columns where nobody says how many there are
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -70,7 +71,7 @@ def _print(outcome: Outcome, page: Path) -> None:
     _out.print(f"\n{outcome.about['paper']}", markup=False)
     table = Table("claim", box=None, width=None if _out.is_terminal else _WIDE)
     for title in ("paper", "measured", "95 % interval", "tolerance", "inside?"):
-        table.add_column(title, no_wrap=True)
+        table.add_column(title, no_wrap=True, max_width=_WIDEST)
     for row in outcome.rows:
         table.add_row(*(row[key] for key in ("claim", "paper", "measured", "interval", "tolerance", "inside")))
     _out.print(table, crop=False)

@@ -72,7 +72,7 @@ def _size(outcome: Outcome) -> str:
         f"{world}{' of ' + about['data'] if about['data'] else ''}; {count(about['rounds'], 'round')}, "
         f"{count(about['replicates'], 'replicate')}, {count(len(about['arms']), 'arm')}, "
         f"{count(len(about['cells']), 'cell')} ({'; '.join(filter(None, about['cells'])) or 'one world'}); "
-        f"{about['seconds']:,.0f} s of processor time or so, runs one after the other"
+        f"seed {about['seed']}; the runs took {about['seconds']:,.0f} s, one after the other"
     )
 
 

@@ -77,7 +77,7 @@ class Round:
     escape: Attempt | None = None   # those who try to leave their bubble, once the first attempt has begun
     again: Tensor | None = None     # (N, m) bool: of what was taken, had been taken before; None: nothing ever is
     neighbours: Tensor | None = None        # (N,) int64: the other user most like her to the policy; None: it sees none
-    ideals: Mapping[int, Tensor] = field(default_factory=dict)  # by luck: (N, L) taken in the window under the oracle, M = empty
+    ideals: Mapping[int, Tensor] = field(default_factory=dict)  # by luck: (N, L) taken in the window under the oracle, M = none
     present: Tensor | None = None   # (N,) bool: has arrived and has not left; None: everybody, in a world without churn
     places: Tensor | None = None    # (N, d) float32: where users stand before this round's drift, rows of the space
     held: Tensor | None = None      # (N, h) int64: items that users hold in mind, −1 in an empty place; None: nobody holds any

@@ -236,7 +236,8 @@ def twin(
 TESTED_ELSEWHERE = {
     name for name in DEFAULT
     if name.split(".")[0] in {"creators", "escape", "feedback", "language", "network", "users"}
-    or name.split(".")[1] in {"own_side", "topic_share", "repeat_rate", "displacement", "excess_jaccard", "excess_jaccard_unpaired"}
+    or name.split(".")[1] in {"own_side", "topic_share", "repeat_rate", "displacement"}
+    or name.startswith("consumption.excess_jaccard")
 } | {measure.name for measure in [*ATTITUDES, *ALONG_RING, *HOLDING, *COMPARING, *TRAINING]}
 """Measures of parts that a plain world does not have; their own tests stand beside those of the parts."""
 

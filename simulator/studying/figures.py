@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from simulator.report.style import ARM_COLOURS, INK, MARKERS, Drawing, new_figure
 from simulator.report.vocabulary import capital, listing
@@ -33,7 +35,7 @@ def draw(outcome: Outcome) -> list[Drawing]:
         for ax, cell in zip(line, cells, strict=True):
             for place, group in enumerate(groups):
                 colour = ARM_COLOURS[place % len(ARM_COLOURS)]
-                for stage, (dashes, fill) in STAGES.items():
+                for stage, (dashes, filled) in STAGES.items():
                     chosen = (table["measure"] == measure) & (table["cell"] == cell) & (table["group"] == group)
                     rows = table[chosen & (table["stage"] == stage)].sort_values("parameters")
                     if rows.empty:
@@ -42,10 +44,12 @@ def draw(outcome: Outcome) -> list[Drawing]:
                     low, high = (rows[end].fillna(rows["mean"]).to_numpy(float) for end in ("low", "high"))
                     ax.errorbar(
                         x, mean, np.stack([mean - low, high - mean]), color=colour, linestyle=dashes, linewidth=1,
-                        marker=MARKERS[place % len(MARKERS)], markersize=3.5, fillstyle=fill, elinewidth=0.7,
+                        marker=MARKERS[place % len(MARKERS)], markersize=3.5, fillstyle=filled, elinewidth=0.7,
                     )
             ax.set_xscale("log")
-        line[0].set_ylabel(label(measure), fontsize=7)
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+        line[0].set_ylabel(fill(label(measure), 20), fontsize=7)
     for ax, cell in zip(grid[0], cells, strict=True):
         ax.set_title(capital(cell) or "All worlds", fontsize=8)
     for ax in grid[-1]:
@@ -73,4 +77,12 @@ def placed(outcome: Outcome) -> pd.DataFrame:
         [(group, arm) for group, names in outcome.about["groups"].items() for arm in names], columns=["group", "arm"]
     )
     found = arms[arms["measure"].isin(outcome.about["outcomes"])].merge(sizes, on=["cell", "arm"]).merge(members, on="arm")
-    return found[found["parameters"] > 0]
+    found = found[found["parameters"] > 0]
+    return found[found.groupby("group")["parameters"].transform("nunique") > 1]         # one arm makes no line
+
+
+def _short(parameters: float) -> str:
+    for size, letter in ((1e6, " M"), (1e3, " K")):
+        if parameters >= size:
+            return f"{parameters / size:g}{letter}"
+    return f"{parameters:g}"

@@ -60,10 +60,9 @@ def _helps(study: Study, world: World) -> str:
         order = shown["mean"].mul(study.sign).sort_values(ascending=False, kind="stable").index
         told = [f"{arm} ({_share(gains, arm)} {diversity}, {_share(costs, arm)} {utility})" for arm in order]
         text = f"Shown to bring more {diversity}: {some(told)}"
-        dear = set(costs.index[(costs["p_holm"] < SURE) & (costs["mean"] < 0)])
-        free = [arm for arm in order if arm in costs.index and arm not in dear]
-        cheap = f"of these without a cost in {utility} that is shown: {some(free)}"
-        text += f"; {cheap if free else f'each at a shown cost in {utility}'}"
+        free = [arm for arm in order if arm in costs.index and not costs.at[arm, "high"] < 0]     # by an interval for itself
+        cheap = f"of these, {utility} is not shown to fall, even by an interval for itself, under {some(free)}"
+        text += f"; {cheap if free else f'under each {utility} falls, by its own 95 % interval'}"
     return text + (f". Shown to bring less: {some([str(arm) for arm in worse.index])}." if len(worse) else ".")
 
 

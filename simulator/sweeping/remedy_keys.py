@@ -7,9 +7,9 @@ say whether what is found there survives.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Strict, model_validator
 
 from simulator.faults import shown
 from simulator.parts import Section, problem, wrong
@@ -56,6 +56,9 @@ class RemedyKeys(Section):
 
     swapped: list[Text] | None = None
     """The remedies that are also played under the other assumptions, to save time. Default: all."""
+
+    notes: Annotated[tuple[Text, ...], Strict(False)] = ()
+    """What to know when reading the result: limits of the comparison, and what explains a surprise."""
 
     @model_validator(mode="after")
     def _some(self) -> RemedyKeys:

@@ -14,6 +14,7 @@ from simulator.draws import Draws
 from simulator.faults import ScenarioError
 from simulator.measures.between import most_alike
 from simulator.model import FilterBubbleModel
+from simulator.plain import plain
 from simulator.replicating.loading import load_replication, shipped
 from simulator.scenario import Scenario, check
 from simulator.warmup import WarmStart
@@ -273,6 +274,10 @@ def test_what_is_of_a_growing_catalogue_needs_one(arm, where):
     with pytest.raises(ScenarioError, match="is of a catalogue that grows") as error:
         check(parse(json.dumps({"title": "t", "policies": [arm]}), "t.yaml"))
     assert where in str(error.value)
+
+
+def test_it_is_said_in_plain_words():
+    assert "every item that is published in the round by herself" in " ".join(plain(world(), None))
 
 
 # ---- the replication

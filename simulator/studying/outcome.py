@@ -52,10 +52,15 @@ class Outcome:
         found = self.answers.loc[self.answers["kind"] == kind, "answer"].str.split(":").str[0]
         return ", ".join(f"{count} {words}" for words, count in found.value_counts(sort=False).items())
 
+    def in_short(self, kind: str) -> dict[str, str]:
+        """Return the answer to each question of one kind that was played, and the estimate that it rests on."""
+        asked = self.answers[(self.answers["kind"] == kind) & self.answers["mean"].notna()]
+        return {_ask(row): f"{row['answer']}: {_estimate(row)}" for row in asked.to_dict("records")}
+
     def unplayed(self, kind: str) -> list[str]:
         """Return the questions of one kind about what was not played."""
         found = self.answers[(self.answers["kind"] == kind) & (self.answers["answer"] == UNPLAYED)]
-        return [f"{row['source']}: {row['ask']}" if row["source"] else str(row["ask"]) for row in found.to_dict("records")]
+        return [_ask(row) for row in found.to_dict("records")]
 
     def questions(self, kind: str) -> Table:
         """Return the questions of one kind with their answers, but for those about what was not played."""
@@ -63,10 +68,9 @@ class Outcome:
         rows = []
         asked = self.answers[(self.answers["kind"] == kind) & (self.answers["answer"] != UNPLAYED)]
         for row in asked.to_dict("records"):
-            ask = f"{row['source']}: {row['ask']}" if row["source"] else row["ask"]
             known = STATUS.get(row["known"], "")
             p = "" if pd.isna(row["p"]) else _p(row["p"])
-            rows.append([ask, *([known] if kind == "published" else []), row["of"], row["measure"],
+            rows.append([_ask(row), *([known] if kind == "published" else []), row["of"], row["measure"],
                          {"either": "–"}.get(row["expect"], row["expect"]), _estimate(row), p, row["answer"]])
         head = ["question", *(["how it is known"] if kind == "published" else []),
                 "measured as", "of", "expected", "mean [95 % interval]", "p", "answer"]
@@ -127,6 +131,10 @@ def load_outcome(folder: Path) -> Outcome:
         text = [column for column in frame if column in _TEXT]
         tables[name] = frame.fillna(dict.fromkeys(text, ""))
     return Outcome(folder, json.loads((folder / "study.json").read_text(encoding="utf-8")), **tables)
+
+
+def _ask(row: dict[str, Any]) -> str:
+    return f"{row['source']}: {row['ask']}" if row["source"] else str(row["ask"])
 
 
 def label(measure: str) -> str:

@@ -101,6 +101,9 @@ def write_markdown(outcomes: Sequence[Outcome], command: str, figures: Path | No
 def _page(outcomes: Sequence[Outcome], command: str, figures: Path | None) -> Iterator[str]:
     first = outcomes[0].about
     yield from (f"# {first['question'] or first['title']}", "", f"Made by `{command}`; not edited by hand.", "")
+    for kind, title in (("prediction", "Predictions, one by one"), ("published", "What others have found, row by row")):
+        if answered := _side_by_side(outcomes, kind):
+            yield from (f"## {title}", "", *answered, "")
     for outcome in outcomes:
         about = outcome.about
         whole = "the whole study" if not about["size"] else f"size `{about['size']}`, **not the whole study**"
@@ -120,6 +123,18 @@ def _page(outcomes: Sequence[Outcome], command: str, figures: Path | None) -> It
                 if len(tables) > 1 or table.title != title:
                     yield from (f"**{table.title}**", "")
                 yield from (_line(table.head), "|" + "---|" * len(table.head), *map(_line, table.rows), "")
+
+
+def _side_by_side(outcomes: Sequence[Outcome], kind: str) -> list[str]:
+    """The questions of one kind that were answered, with what each study came to: means with their 95 % intervals."""
+    found = {outcome.about["name"]: outcome.in_short(kind) for outcome in outcomes}
+    found = {name: answers for name, answers in found.items() if answers}
+    asked = dict.fromkeys(ask for answers in found.values() for ask in answers)
+    if not asked:
+        return []
+    head = ["question", *(f"`{name}`" for name in found)]
+    rows = [[ask, *(answers.get(ask, "–") for answers in found.values())] for ask in asked]
+    return [_line(head), "|" + "---|" * len(head), *map(_line, rows)]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -296,6 +296,14 @@ def test_a_control_that_fails_is_an_exit_code_and_a_smaller_form_says_what_it_la
     assert "rounds: 4 in the whole study, 3 here" in docs.read_text()
 
 
+def test_several_studies_and_sizes_at_a_time(tmp_path: Path) -> None:
+    first, second = write(tmp_path), tmp_path / "second.yaml"
+    second.write_text(first.read_text().replace("    tiny: {", "    little: {rounds: 2}\n    tiny: {"))
+    plan = CliRunner().invoke(app, ["study", str(first), str(second), "--size", "tiny,little", "--dry-run"])
+    assert [line.split(":")[0] for line in plan.output.splitlines()] == ["mine-tiny", "second-tiny", "second-little"]
+    assert CliRunner().invoke(app, ["study", str(first), str(second), "--size", "tiny,large", "--dry-run"]).exit_code == 2
+
+
 # ---- those that come along
 
 

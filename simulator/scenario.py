@@ -713,11 +713,7 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
     yield from feature_conflicts(items.features, items.space, scenario.data is not None)
     yield from belief_conflicts(scenario)
     yield from newcomer_conflicts(scenario)
-    for place, cohort in enumerate(users.each_cohort()):
-        if isinstance(cohort.choice, Recorded) and (scenario.data is None or scenario.data.known == 1):
-            message = "'recorded' takes what is in the log and not on record: add `data:` with `known` under 1"
-            own = users.cohorts and "choice" in users.cohorts[place].model_fields_set
-            yield problem(message, ("users", "cohorts", place, "choice") if own else ("users", "choice"))
+    yield from _unrecorded(scenario)
     yield from awareness_conflicts(scenario)
 
     precision = scenario.precision
@@ -785,6 +781,18 @@ def _conflicts(scenario: Scenario) -> Iterator[InitErrorDetails]:
         if round > scenario.rounds:
             message = f"must be at most `rounds`, {scenario.rounds} (got {round})"
             yield problem(message, ("report", "snapshots", place))
+
+
+def _unrecorded(scenario: Scenario) -> Iterator[InitErrorDetails]:
+    """Users who are to take what is in a log and not on record, where there is no such thing."""
+    if scenario.data is not None and scenario.data.known < 1:
+        return
+    cohorts = scenario.users.cohorts
+    for place, each in enumerate(scenario.users.each_cohort()):
+        if isinstance(each.choice, Recorded):
+            message = "'recorded' takes what is in the log and not on record: add `data:` with `known` under 1"
+            own = bool(cohorts) and "choice" in cohorts[place].model_fields_set
+            yield problem(message, ("users", "cohorts", place, "choice") if own else ("users", "choice"))
 
 
 def _unheard(scenario: Scenario) -> Iterator[InitErrorDetails]:

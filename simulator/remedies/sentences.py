@@ -61,8 +61,10 @@ def _helps(study: Study, world: World) -> str:
         told = [f"{arm} ({_share(gains, arm)} {diversity}, {_share(costs, arm)} {utility})" for arm in order]
         text = f"Shown to bring more {diversity}: {some(told)}"
         free = [arm for arm in order if arm in costs.index and not costs.at[arm, "high"] < 0]     # by an interval for itself
-        cheap = f"of these, {utility} is not shown to fall, even by an interval for itself, under {some(free)}"
-        text += f"; {cheap if free else f'under each {utility} falls, by its own 95 % interval'}"
+        if free:
+            text += f"; of these, {utility} is not shown to fall, even by an interval for itself, under {some(free)}"
+        else:
+            text += f"; under each {utility} falls, by its own 95 % interval"
     return text + (f". Shown to bring less: {some([str(arm) for arm in worse.index])}." if len(worse) else ".")
 
 
@@ -124,10 +126,9 @@ def survives(study: Study) -> str:
         return "the worlds as they stand show no order that could be looked for."
     cells = count(table["cell"].nunique(), "world")
     taus = table[table["what"] == "diversity"]["tau"].dropna()
-    tau = "" if taus.empty else (
-        f" Kendall's τ of the rankings by {in_short(study.keys.diversity)} to the world as it stands: "
-        f"{number(float(taus.min()), 2)} to {number(float(taus.max()), 2)}."
-    )
+    ends = list(dict.fromkeys(number(float(value), 2) for value in (taus.min(), taus.max()))) if len(taus) else []
+    how = f" Kendall's τ of the rankings by {in_short(study.keys.diversity)} to the world as it stands"
+    tau = f"{how}: {' to '.join(ends)}." if ends else ""
     return f"in {cells} with another model of choice or change, counted together, {'; '.join(told)}.{tau}"
 
 

@@ -123,6 +123,11 @@ class Answer(NamedTuple):
     known: str                      # how what was published is known
 
 
+def _compares_stages(keys: QuestionKeys) -> bool:
+    asked = wanted(keys.value or "0", {}, keys.measure) + [group for group, _ in trends(parse_expression(keys.value or "0"))]
+    return len({reference.given.get("round", keys.round) == FIRST for reference in asked}) > 1
+
+
 class Estimate(NamedTuple):
     """A mean over replicates, with its intervals and the p value of the t test that it is zero."""
 
@@ -135,14 +140,19 @@ class Estimate(NamedTuple):
     replicates: int
 
 
-def answer(keys: QuestionKeys, study: StudyKeys, cells: Sequence[Cell], played: Played) -> Answer:
-    """Say what a question came to, by its 95 % interval: on which side of zero it lies, or that it does not say."""
+def answer(keys: QuestionKeys, study: StudyKeys, cells: Sequence[Cell], played: Played, loops: bool = True) -> Answer:
+    """Say what a question came to, by its 95 % interval: on which side of zero it lies, or that it does not say.
+
+    `loops`: was anything played beyond the first training? Else nothing can be said of what the loop adds.
+    """
     unanswered = Answer(
         keys.kind, keys.ask, keys.value or "", keys.measure or "", keys.expect, *(float("nan"),) * 6, 0, UNPLAYED,
         keys.source, keys.status or "",
     )  # fmt: skip
     if keys.value is None:
         return unanswered._replace(answer=f"not comparable: {keys.incomparable}")
+    if not loops and _compares_stages(keys):
+        return unanswered
     try:
         found = estimate(values_of(keys.value, OneAsked.of(keys), study, cells, played))
     except NotPlayed:
@@ -181,7 +191,7 @@ def in_words(found: Interval, expect: Sign, kind: Kind) -> str:
     right, wrong = _WORDS[kind]
     none = found.low <= 0 <= found.high
     if expect == "zero":
-        return right if none else wrong
+        return "covers zero" if none else wrong
     if none:
         return "undecided"
     sign = "positive" if found.low > 0 else "negative"

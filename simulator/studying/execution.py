@@ -43,10 +43,11 @@ def tables(study: Study, sweeping: Sweeping) -> dict[str, pd.DataFrame]:
     tidy = {cell.number: _trajectory(sweeping.cell_folder(cell), measures) for cell in cells if sweeping.finished(cell)}
     index = ["measure", "arm", "round", "replicate"]
     played = Played(cells, {number: table.set_index(index)["value"].sort_index() for number, table in tidy.items()})
-    answers = [answer(question, keys, study.whole.cells, played) for question in keys.questions]
+    loops = any(cell.scenario.rounds > keys.first for cell in cells)
+    answers = [answer(question, keys, study.whole.cells, played, loops) for question in keys.questions]
     return {
         "answers": pd.DataFrame(answers, columns=list(Answer._fields)),
-        "trends": trend_table(keys, cells, played),
+        "trends": trend_table(keys, cells, played, loops),
         "arms": arm_table(keys, cells, played),
         "due_to": due_to(keys, cells, tidy),
     }

@@ -23,16 +23,17 @@ ADJUSTED = "in the loop, adjusted"
 FLOP, NDCG = "training.flop", "training.ndcg"
 
 
-def trend_table(study: StudyKeys, cells: Sequence[Cell], played: Played) -> pd.DataFrame:
+def trend_table(study: StudyKeys, cells: Sequence[Cell], played: Played, loops: bool = True) -> pd.DataFrame:
     """Return the trend of each outcome over each group in each cell, at each stage: columns cell, group, stage, measure, mean,
     low, high, bca_low, bca_high, p, replicates, p_holm. `p_holm` is adjusted over the outcomes of one cell, group and stage.
+    `loops`: was anything played beyond the first training?
     """
     rows = []
     for cell in cells:
         one = [Cell(cell.number, cell.values, cell.scenario)]
         for group in study.groups:
             stages = {**STAGES, **({} if study.given is None else {ADJUSTED: f"trend({{group}}, given={study.given!r})"})}
-            for stage, text in stages.items():
+            for stage, text in list(stages.items())[: None if loops else 1]:
                 for measure in study.outcomes:
                     try:
                         values = values_of(text.format(group=group), OneAsked(measure), study, one, played)

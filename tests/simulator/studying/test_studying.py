@@ -150,7 +150,7 @@ def test_a_trend_is_per_tenfold_parameters_or_per_step(study, played) -> None:
     ("kind", "expect", "value", "words"),
     [
         ("prediction", "negative", "trend(size)", "as predicted"), ("prediction", "positive", "trend(size)", "the opposite"),
-        ("prediction", "either", "trend(size)", "negative"), ("control", "zero", "trend(size) - trend(size)", "as it must be"),
+        ("prediction", "either", "trend(size)", "negative"), ("control", "zero", "trend(size) - trend(size)", "covers zero"),
         ("control", "zero", "trend(size)", "not as it must be"), ("control", "positive", "-trend(size)", "as it must be"),
         ("published", "positive", "trend(size)", "disagrees"), ("published", "negative", "trend(size)", "agrees"),
         ("prediction", "negative", "trend(size) - 0.5 * trend(size) - 0.5 * trend(size(round=3))", "undecided"),
@@ -169,6 +169,16 @@ def test_an_answer_says_on_which_side_of_zero_the_interval_lies(study, played, k
         values = asked(study, played, value)
         reference = stats.t.interval(0.95, 5, values.mean(), stats.sem(values)) if np.ptp(values) else (values[0],) * 2
         assert (found.low, found.high) == pytest.approx(reference)
+
+
+def test_without_a_second_training_nothing_is_said_of_the_loop(study, played) -> None:
+    def found(value: str) -> str:
+        keys = QuestionKeys(ask="q", value=value, measure="exposure.gini", where="regime == 'long'")
+        return answer(keys, study.keys, study.sweep.cells, played, loops=False).answer
+
+    assert found("trend(size) - trend(size(round='first'))") == found("a_4 - a_4(round='first')") == "not played"
+    assert found("trend(size(round='first'))") == "negative"
+    assert set(trend_table(study.keys, study.sweep.cells, played, loops=False)["stage"]) == {"one-shot"}
 
 
 def test_the_p_value_is_scipys_and_equal_values_leave_no_doubt() -> None:
@@ -263,7 +273,7 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert whole.exit_code == 0, whole.output
     folder = tmp_path / "out" / "mine"
     answers = list(pd.read_csv(folder / "answers.csv")["answer"])
-    assert answers[:2] == ["as it must be", "not comparable: it is about something else"]
+    assert answers[:2] == ["covers zero", "not comparable: it is about something else"]
     about = json.loads((folder / "study.json").read_text())
     assert about["cells_finished"] == 2
     arms = pd.read_csv(folder / "arms.csv")
@@ -320,5 +330,5 @@ def test_the_quick_study_of_model_scale(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["study", "model_scale", "--quick", "-q", "--workers", "2", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     answers = pd.read_csv(tmp_path / "model_scale-quick" / "answers.csv").set_index("ask")["answer"]
-    assert answers["Where nobody looks, no size matters to what people take"] == "as it must be"
+    assert answers["Where nobody looks, no size matters to what people take"] == "covers zero"
     assert answers["W: the wider, the less concentrated is exposure (one-shot)"] != "not played"

@@ -18,7 +18,7 @@ from simulator.report import FORMATS, save
 from simulator.report.html import inline, swatch
 from simulator.report.style import Drawing, house_style
 from simulator.report.tradeoff import section
-from simulator.report.vocabulary import difference, lowered, number, signed, wording
+from simulator.report.vocabulary import NO_BREAK, difference, lowered, number, signed, wording
 from simulator.sweeping.labels import in_words, steps
 from simulator.sweeping.report import REPORT_PARTS, page
 from simulator.yaml_source import read
@@ -42,7 +42,7 @@ def write_remedies_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Pa
         pictures = {drawing.name: save(drawing, figures, formats) for drawing in drawings}
     tables = {"remedies": study.effects, "pairs": study.pairs, "survival": study.survival, "dominating": study.dominating}
     for name, table in tables.items():
-        _named(study, table).to_csv(figures / f"{name}.csv", index=False, float_format="%.10g")
+        _named(study, table).to_csv(figures / f"{name}.csv", index=False, float_format="%.6g")
     named = {"fronts": None, "places": None, "orders": None} | {drawing.name: drawing for drawing in drawings}
 
     def picture(drawing: Drawing) -> str:
@@ -79,7 +79,7 @@ def _overview(study: Study) -> list[dict[str, Any]]:
     rows = []
     for arm in study.keys.arms:
         if arm in study.policies:
-            rows.append({"arm": arm, "kind": study.kind_of[arm], "cells": [_at(study, world, arm) for world in study.played]})
+            rows.append({"arm": arm, "cells": [_at(study, world, arm) for world in study.played]})
     return rows
 
 
@@ -96,7 +96,7 @@ def _in_percent(own: pd.DataFrame, measure: str) -> str:
     if measure not in own.index or own.at[measure, "share"] != own.at[measure, "share"]:
         return "–"
     star = "*" if own.at[measure, "p_holm"] < SURE else ""
-    return f"{signed(100 * float(own.at[measure, 'share']), 0)} %{star}"
+    return f"{signed(100 * float(own.at[measure, 'share']), 0)}{NO_BREAK}%{star}"
 
 
 def _place(study: Study, world: World, arm: str) -> str:

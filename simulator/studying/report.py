@@ -72,7 +72,7 @@ def _size(outcome: Outcome) -> str:
         f"{world}{' of ' + about['data'] if about['data'] else ''}; {count(about['rounds'], 'round')}, "
         f"{count(about['replicates'], 'replicate')}, {count(len(about['arms']), 'arm')}, "
         f"{count(len(about['cells']), 'cell')} ({'; '.join(filter(None, about['cells'])) or 'one world'}); "
-        f"seed {about['seed']}; the runs took {about['seconds']:,.0f} s, one after the other"
+        f"seed {about['seed']}; the runs took {about['seconds']:,.0f} s in all"
     )
 
 
@@ -104,6 +104,7 @@ def _page(outcomes: Sequence[Outcome], command: str, figures: Path | None) -> It
     for kind, title in (("prediction", "Predictions, one by one"), ("published", "What others have found, row by row")):
         if answered := _side_by_side(outcomes, kind):
             yield from (f"## {title}", "", *answered, "")
+    told: list[list[str]] = []
     for outcome in outcomes:
         about = outcome.about
         whole = "the whole study" if not about["size"] else f"size `{about['size']}`, **not the whole study**"
@@ -111,9 +112,10 @@ def _page(outcomes: Sequence[Outcome], command: str, figures: Path | None) -> It
         if left := _left_out(outcome):
             yield from ("Not played:", "", *(f"- {each}" for each in left), "")
         yield from (f"Predictions: fixed {about['registered']}. {outcome.summary('prediction') or 'none'}.", "")
-        yield from ("How far this reaches:", "", *(f"- {each}" for each in about["scope"]), "")
-        if about["notes"]:
-            yield from ("How it is done:", "", *(f"- {each}" for each in about["notes"]), "")
+        for key, title in (("scope", "How far this reaches:"), ("notes", "How it is done:")):
+            if about[key] and about[key] not in told:           # once for all sizes of a study
+                told.append(about[key])
+                yield from (title, "", *(f"- {each}" for each in about[key]), "")
         if figures is not None and (outcome.folder / "figures" / "size.png").is_file():
             yield from (f"![Outcomes by the size of the model]({figures.name}/{about['name']}.png)", "")
         for title, note, tables in _sections(outcome):

@@ -35,8 +35,9 @@ class TasteRegression(Policy):
 
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         self.vectors_ = self._vectors(items)
-        # What comes out in this very round nobody can have taken as yet.
-        could = np.ones(len(items), dtype=bool) if items.age is None else (items.age > 0).numpy()
+        # What comes out in this very round nobody can have taken as yet, unless somebody has.
+        taken = torch.bincount(log.interactions().items, minlength=len(items)) > 0
+        could = np.ones(len(items), dtype=bool) if items.age is None else ((items.age > 0) | taken).numpy()
         a = self.vectors_.double().numpy()[could]
         # ‖A w − x‖² = ‖R w − Qᵀ x‖² + what no w changes: for however many items, a problem as small as a taste is long.
         q, r = np.linalg.qr(a)

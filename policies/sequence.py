@@ -20,7 +20,6 @@ from policies.ranking import block_size, blocks
 from policies.transformer import N, drawn
 from policies.validation import HeldOut, Size
 
-
 _SEEDS_APART = 0x9E3779B97F4A7C15
 """Odd, so that no two seeds below 2⁶⁴ come to the same."""
 
@@ -83,8 +82,8 @@ class SequencePolicy(Policy, Generic[N]):
     """Share of `epochs` and of `compute` that a retraining has which starts from the weights learnt before."""
 
     training_seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
-    """Another number: other initial weights and batches in the same world, with the same users held out, to tell luck in training
-    from what differs between policies."""
+    """Another number: other initial weights and batches in the same world, with the same users held out, to tell luck in
+    training from what differs between policies."""
 
     content: Literal["none", "features", "text"] = "none"
     """What an item's vector is made of beside its own embedding: a linear image of its public features, or of its encoded

@@ -31,7 +31,7 @@ from simulator.draws import Draws
 from simulator.events import Escape, Timeline
 from simulator.ideal import Ideal, ideal_arm, lucks, unmeasured
 from simulator.measures import Recorder, select
-from simulator.measures.between import most_alike
+from simulator.measures.alike import most_alike
 from simulator.people import Tally
 from simulator.platform import OPENING, Platform, Slates
 from simulator.rounds import Round, Stock, World

@@ -6,7 +6,6 @@ beta ↑; a shrinking public sphere is gamma ↓. The four words mean exactly th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -77,22 +76,6 @@ def _shared_in_small(items: Tensor, n_items: int, first: Tensor, second: Tensor)
     """Return |A ∩ B| of pairs (P,) and |A| of all users (N,), by tables: whole numbers, so the same as by sparse sets."""
     took = torch.zeros(len(items), n_items + 1).scatter_(1, items.long(), 1.0)[:, :-1]
     return (took @ took.T)[first, second].long().numpy(), took.sum(1).long().numpy()
-
-
-def most_alike(rows: Tensor, luck: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return for each user the other one (N,) int64 whose row (N, d) makes the smallest angle with hers.
-
-    Cosines that differ by less than 1e-6 count as equal; of equally like ones it is the one with the most
-    `luck(users (b,)) → (b, N)`. A row of zeros is like nobody, and so nobody is more like it than others.
-    """
-    unit = torch.nn.functional.normalize(rows.double())
-    found = []
-    for block in torch.arange(len(unit)).split(ROWS_PER_BLOCK):
-        likeness = unit[block] @ unit.T
-        likeness[torch.arange(len(block)), block] = -torch.inf
-        best = likeness >= likeness.amax(1, keepdim=True) - 1e-6
-        found.append(luck(block).masked_fill(~best, -torch.inf).argmax(1))
-    return torch.cat(found)
 
 
 def jaccard_of_all_pairs(items: Tensor, n_items: int) -> float | None:

@@ -149,7 +149,7 @@ def test_finds_are_the_same_in_any_company(make_users, catalog):
 
 
 def test_no_knob_is_left_unturned():
-    knobs = {"share", "awareness", "popularity_weight", "fame", "source", "n_users"}
+    knobs = {"share", "awareness", "popularity_weight", "fame", "source", "n_users", "placing"}
     assert {field.name for field in dataclasses.fields(Discovery)} == knobs
 
 

@@ -240,10 +240,18 @@ def test_with_one_lambda_for_all_it_agrees_with_implicit_on_any_log(make_log, ma
         np.testing.assert_allclose(
             ours.score(torch.arange(N), log).numpy() * (1 + weight), theirs.user_factors @ theirs.item_factors.T, atol=5e-5,
         )
-    scaled = started(MatrixFactorisation(factors=D, epochs=8, regularisation=regularisation, unobserved_weight=weight), log, 3)
-    sweep(scaled, log, make_items(M))
-    both = [policy.score(torch.arange(N), log)[users, taken].mean() for policy in (scaled, ours)]
-    assert both[0] < both[1] - 0.05                         # λ times ever so many interactions shrinks more than λ
+
+
+def test_lambda_times_ever_so_many_interactions_shrinks_more_than_lambda(make_log, make_items):
+    log = make_log(n=N, m=M)
+    users, taken, _ = log.interactions()
+    scores = []
+    for scaling in (1.0, 0.5, 0.0):
+        policy = MatrixFactorisation(factors=D, epochs=8, regularisation=0.2, unobserved_weight=0.05, frequency_scaling=scaling)
+        policy = started(policy, log, seed=3)
+        sweep(policy, log, make_items(M))
+        scores.append(float(policy.score(torch.arange(N), log)[users, taken].mean()))
+    assert scores[0] < scores[1] < scores[2]
 
 
 def test_a_row_without_interactions_comes_out_as_zero(make_log, make_items):

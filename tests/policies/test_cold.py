@@ -52,8 +52,8 @@ def grown(log: FeedbackLog) -> FeedbackLog:
 
 
 ALIKE_TO_THEM = {"random", "popularity", "popularity of late", "external"}      # any item is
-PERSONAL = [                    # and friends, round a ring, are of all tastes
-    name for name in VARIANTS if name not in ALIKE_TO_THEM and not name.startswith(("click rates", "friends"))
+PERSONAL = [                    # friends, round a ring, are of all tastes, and what is rated well is so for everybody
+    name for name in VARIANTS if name not in ALIKE_TO_THEM and not name.startswith(("average rating", "click rates", "friends"))
 ]
 
 

@@ -12,7 +12,7 @@ import torch
 from policies.cold import rank_trained
 from simulator.draws import Draws
 from simulator.faults import ScenarioError
-from simulator.measures.between import most_alike
+from simulator.measures.alike import most_alike
 from simulator.model import FilterBubbleModel
 from simulator.plain import plain
 from simulator.replicating.loading import load_replication, shipped

@@ -24,6 +24,7 @@ from simulator.measures.network import (
     neighbour_correlation,
     page_rank,
 )
+from simulator.measures.splits import SPLITS
 from simulator.measures.state import leaning
 
 
@@ -151,9 +152,11 @@ def test_a_round_has_them_only_if_it_has_ties_and_all_lie_in_their_range(make_wo
     recorder = Recorder(world, names=["network.*"])
     for r in rounds:
         values = recorder.observe(replace(r, ties=ties_of(graph)))
-        assert set(values) == {measure.name for measure in NETWORK}
+        assert set(values) == {measure.name for measure in [*NETWORK, *SPLITS]}
         for name, value in values.items():
-            assert MEASURES[name].lower <= value <= MEASURES[name].upper, name
+            upper = MEASURES[name].upper
+            assert MEASURES[name].lower <= value, name
+            assert upper is None or value <= upper, name
     topic = rounds[-1].interests.argmax(1)
     assert values["network.assortativity"] == assortativity(topic, ties_of(graph))
     nobody = nx.create_empty_copy(graph)

@@ -326,7 +326,8 @@ def test_the_page_plays_in_a_browser(tmp_path: Path) -> None:
             page.wait_for_selector("img[data-view=story]")
             assert _round(page) == 0
 
-            _press(page, "items.count", "Home")             # seven items, and slates of four: but ten are met in a round
+            _press(page, "items.count", "Home")             # none
+            _press(page, "items.count", "ArrowRight")       # seven items, and slates of four: but ten are met in a round
             page.get_by_text("discovery.awareness: must be at most the number of items, 7 (got 10)").wait_for()
             _press(page, "items.count", "End")
             page.get_by_text("discovery.awareness: must be").wait_for(state="detached")

@@ -75,6 +75,8 @@ def test_every_policy_plays_a_world_with_repeats(kind: str):
     arm = {"kind": kind, **TINY.get(kind, {})}
     scenario = {"title": "t", "policies": [arm], "network": {} if kind == "friends" else None}
     keys = world(["random"], {"after": 3, "share": 0.4}).model_dump(mode="json", exclude={"policies"})
+    if kind == "average_rating":
+        keys["users"]["feedback"] = ["rating"]
     model = played(Scenario.model_validate({**keys, **scenario}, context={"allow_code": True}))
     found = gaps(model)
     assert min(found) == 3

@@ -138,6 +138,8 @@ class OneOf:
         checked = model.model_validate(keys, context=info.context)
         try:
             return self.build(checked)
+        except ValidationError:     # says itself which key is wrong
+            raise
         except ValueError as error:  # the part's own check of its keys against each other
             raise wrong(problem(str(error))) from None
 

@@ -110,7 +110,7 @@ def test_parts_may_be_made_in_python():
     assert isinstance(Scenario.model_validate({**WORLD, "policies": ["organic"]}), Scenario)
 
 
-@pytest.mark.parametrize("guard", [True, False])
+@pytest.mark.parametrize("guard", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_script_needs_its_guard_only_for_several_processes(guard: bool, tmp_path: Path):
     call = "print(run(WORLD, replicates=1, workers=2 if GUARDED else 1).replicates)"
     script = tmp_path / "script.py"

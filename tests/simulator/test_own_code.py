@@ -152,7 +152,7 @@ def test_programs_need_leave_too(tmp_path: Path):
     assert "policies[1].command: must be a list (got 'python')" in result.stderr
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_program_that_fails_is_told_of_in_one_paragraph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int):
     monkeypatch.setenv("TMPDIR", str(tmp_path))             # of workers, which are processes of their own
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -84,7 +84,7 @@ def test_without_a_width_it_is_two_percent_of_the_organic_arm():
     assert replicates_wanted(scenario(precision={}), played(fifth)) > 5
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_ends_when_it_is_sure_enough(tmp_path: Path, workers: int):
     file = tmp_path / "auto.yaml"
     file.write_text(WORLD)

@@ -186,7 +186,9 @@ SYNTHETIC = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(SYNTHETIC | REAL))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "family" else name for name in sorted(SYNTHETIC | REAL)]
+)
 def test_every_shipped_scenario_plays_in_small(name: str, tmp_path: Path):
     small = ("rounds=2", "replicates=1", "users.count=60", "items.count=150", "measures.names=[utility.per_user]")
     options = [part for change in (*small, *OTHER_KEYS.get(name, ())) for part in ("--set", change)]
@@ -219,7 +221,7 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ctrl_c_leaves_a_readable_partial_run(scenario: Path, tmp_path: Path, workers: int):
     out = tmp_path / "out"
     options = ["--out", out, "--set", "rounds=100000", "--workers", str(workers)]

@@ -203,6 +203,7 @@ TRAITS = st.one_of(
 NOT_EVERYWHERE = {"external", "text", "average_rating", "informed", "ab_test"}
 """Code; data; ratings; users who do not know; other arms, see below."""
 ARMS = {kind: part for kind, part in {**POLICIES, **CONTROLS}.items() if kind not in NOT_EVERYWHERE}
+OF_A_GROWING_CATALOGUE = {"cold_start", "ranks"}            # keys of arms; this world has no creators
 WHAT_HAPPENS = {kind: event for kind, event in EVENTS.items() if kind not in {"switch", "burst"}}   # an arm; creators
 
 
@@ -210,6 +211,10 @@ WHAT_HAPPENS = {kind: event for kind, event in EVENTS.items() if kind not in {"s
 def arms(draw: Callable, space: str) -> list[Any]:
     """Arms of any kind, A/B tests of them, and, where users do not know what is good for them, who tells them."""
     drawn = draw(st.lists(st.sampled_from(list(ARMS)) | part_keys(ARMS, OneArm()), min_size=1, max_size=3))
+    drawn = [
+        {key: value for key, value in arm.items() if key not in OF_A_GROWING_CATALOGUE} if isinstance(arm, dict) else arm
+        for arm in drawn
+    ]
     names = list(dict.fromkeys(map(name_of, drawn)))
     if len(names) > 1 and draw(st.booleans()):
         two = st.permutations(names).map(lambda order: order[:2])
@@ -233,6 +238,8 @@ def happenings(draw: Callable, rounds: int, policies: list[Any]) -> list[dict[st
         keys["arms"] = draw(st.none() | st.lists(st.sampled_from(list(map(name_of, policies))), max_size=2))
         if EVENTS[kind].lasts:
             keys["rounds"] = draw(st.none() | st.integers(1, 300))
+            if "every" in keys:                     # over before it begins again
+                keys["every"] = None if keys["rounds"] is None else keys["rounds"] + draw(st.integers(1, 300))
         drawn.append(keys)
     return drawn
 
@@ -287,8 +294,10 @@ def scenarios(draw: Callable) -> dict[str, Any]:
         items["topics"] = len(users["interests"].get("shares", (1, 1)))
     choice = users["choice"]
     users["feedback"] = draw(feedback_for(policies, choice if isinstance(choice, str) else choice["kind"]))
+    rewiring = {"rewiring": {"probability": draw(st.floats(0.01, 1))}}
     suggests = any(isinstance(arm, dict) and arm.get("who_to_follow") for arm in policies)
-    network = {"network": {"rewiring": {"probability": draw(st.floats(0.01, 1))}}} if suggests else {}
+    asks_friends = any((arm if isinstance(arm, str) else arm["kind"]) == "friends" for arm in policies)
+    network = {"network": rewiring if suggests else {}} if suggests or asks_friends else {}
     return {
         **network,
         "events": draw(happenings(rounds, policies)),

@@ -182,6 +182,7 @@ def test_the_best_misses_the_fewest_facts_and_among_equals_is_the_nearest(file: 
     assert fit._ranks([*lucky, far_in_one, far_in_one], 2).tolist() == [1, 0]
 
 
+@pytest.mark.slow
 def test_the_search_never_looks_at_the_held_out_half(file: Path, real: Path, tmp_path: Path):
     """Whatever the unseen users did, the fitted values and the posterior are the same."""
     from dataclasses import replace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,8 +64,19 @@ def run_replications(
     for file in unplayed:
         _out.print(f"\n{file.stem}: {NEEDS_DATA}", markup=False)
     if docs is not None:
-        docs.write_text(write_overview(outcomes, [file.stem for file in unplayed]), encoding="utf-8")
+        made_by = _command(name, quick, overrides, seed, replicates, data, docs)
+        docs.write_text(write_overview(outcomes, made_by, quick, [file.stem for file in unplayed]), encoding="utf-8")
     return code
+
+
+def _command(
+    name: str, quick: bool, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None, docs: Path
+) -> str:
+    """What to type to come to the same page; where somebody keeps the data is nobody's business."""
+    words = ["filterbubble replicate", name, *(["--quick"] if quick else [])]
+    words += [f"--set {shlex.quote(override)}" for override in overrides]
+    words += [f"--{key} {value}" for key, value in (("seed", seed), ("replicates", replicates)) if value is not None]
+    return " ".join([*words, *(["--data PATH"] if data is not None else []), f"--docs {docs}"])
 
 
 def _print(outcome: Outcome, page: Path) -> None:

@@ -45,11 +45,18 @@ def write_replication_report(folder: Path, formats: Sequence[str] = ("svg", "png
     return page
 
 
-def write_overview(outcomes: Sequence[Outcome], unplayed: Sequence[str] = ()) -> str:
-    """Return a Markdown page with the table of each replication; `unplayed`: names of those that lack their data."""
+def write_overview(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequence[str] = ()) -> str:
+    """Return a Markdown page with the table of each replication.
+
+    `made_by`: the command; `quick`: are they in their quick form; `unplayed`: names of those that lack their data.
+    """
+    form = (
+        " **In the quick form of each**: fewer replicates, rounds or worlds than the files ask for; what is about the rest is "
+        "\"not played\"."
+    )
     lines = [
         "# Published results, replicated", "",
-        "Made by `filterbubble replicate all --docs docs/replications.md`. A level is *inside* if the band of its tolerance "
+        f"Made by `{made_by}`; not edited by hand.{form if quick else ''} A level is *inside* if the band of its tolerance "
         "and the 95 % interval over replicates have a point in common; an order, if a one-sided sign test over replicates says "
         "so for each pair of neighbours (p < .05). What is known not to come out as published stays, and says why.", "",
         "| result | rows | seeds | seconds |", "|---|---|---|---|",

@@ -268,7 +268,9 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert "the paper is wrong" in page
     assert 'data-name="figure-1"' in page
     assert (folder / "figures" / "levels.csv").is_file()
-    assert "| far (the paper is wrong) |" in (tmp_path / "docs.md").read_text()
+    page = (tmp_path / "docs.md").read_text()
+    assert "| far (the paper is wrong) |" in page
+    assert f"--docs {tmp_path / 'docs.md'}`; not edited by hand. A level" in page
     played = (folder / "cells").stat().st_mtime_ns
     again = CliRunner().invoke(app, run)
     assert again.output.splitlines()[-3:] == whole.output.splitlines()[-3:]

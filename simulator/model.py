@@ -329,6 +329,7 @@ class FilterBubbleModel(mesa.Model):
             ring=self.catalog.ring is not None,
             space=self.catalog.space,
             places=self.catalog.features,
+            narrowness=self._narrowness(),
             tolerance=None if self.network is None else self.network.rewiring.tolerance,
         )
         recorder = Recorder(
@@ -365,6 +366,12 @@ class FilterBubbleModel(mesa.Model):
             return None
         luck = self.draws.at(self.round)("neighbours")
         return most_alike(seen.detach(), lambda block: luck.uniform_pair(block[:, None], self.users.ids)[1])
+
+    def _narrowness(self) -> float | None:
+        """How narrowly items lie around their creator's style; None: nobody publishes, or items are no mixtures."""
+        if self.side is None or self.catalog.space not in ("simplex", "values"):
+            return None
+        return self.side.craft.concentration * self.catalog.topics.shape[1]
 
     def _past_signals(self) -> dict[str, Tensor]:
         """What users would have let the platform know about what they had taken before, by their tastes of the beginning."""

@@ -39,6 +39,7 @@ class World:
     origin: Tensor | None = None    # (N, d) float32: interests before anything happened, rows of the space as they are
     space: Space = "simplex"        # on the sphere interests are the squares of directions
     places: Tensor | None = None    # (M, d) float32: where items stand, rows of the space, not scaled
+    narrowness: float | None = None # total concentration of the Dirichlet by which an item comes from its creator's style
     tolerance: float | None = None  # distance 0 … 1 up to which friends are not unfollowed; None: there is no network
 
 

@@ -40,6 +40,25 @@ def of_styles(function: Callable[[Tensor], float]) -> Callable[[Observation], fl
     return with_creators(lambda o, stock: function(stock.styles[stock.active]) if stock.active.any() else None)
 
 
+def differential_entropy(alpha: Tensor) -> Tensor:
+    """Return the differential entropies (n,) of Dirichlet distributions of these concentrations (n, d), nats; 0 or less.
+
+    ln B(α) + (α_0 − d) ψ(α_0) − Σ (α_k − 1) ψ(α_k), α_0 = Σ α_k, relative to the flat measure on the first d − 1 shares.
+    """
+    alpha = alpha.double()
+    total, d = alpha.sum(-1), alpha.shape[-1]
+    log_beta = torch.lgamma(alpha).sum(-1) - torch.lgamma(total)
+    return log_beta + (total - d) * torch.digamma(total) - ((alpha - 1) * torch.digamma(alpha)).sum(-1)
+
+
+def entropy_of_output(o: Observation, stock: Stock) -> float | None:
+    """Of what active creators make, where items are mixtures around their styles."""
+    narrowness = o.frame.world.narrowness
+    if narrowness is None or not stock.active.any():
+        return None
+    return float(differential_entropy(narrowness * stock.styles[stock.active].clamp(min=LEAST)).mean())
+
+
 def reached(o: Observation, stock: Stock) -> float | None:
     """Share of the creators of whom something was there whose items were consumed at all."""
     pool = o.consumption.pool
@@ -56,6 +75,9 @@ def share_of_active(o: Observation, stock: Stock) -> float | None:
     counts = o.exposure.item_counts
     return float(counts[stock.active[o.frame.world.creators]].sum() / counts.sum())
 
+
+LEAST = 1e-12
+"""Least share of a topic that an entropy is taken of: a concentration of 0 has none."""
 
 GONE = " Over the creators who have not given up."
 
@@ -89,6 +111,13 @@ CREATORS = [
         "Effective topics of all styles together. Down: fewer topics are supplied." + GONE,
         "Jost 2007",
         of_styles(lambda x: partition(x).gamma),
+    ),
+    Measure(
+        "creators.output_entropy", "Entropy of what creators make", "nats", "−∞ … 0", None, 0, -1,
+        "Differential entropy of the Dirichlet distribution that a creator's items come from, mean over creators; where items "
+        "are mixtures. Down: what she makes is ever more of a kind." + GONE,
+        "Lucherini et al. 2021",
+        with_creators(entropy_of_output),
     ),
     Measure(
         "creators.vendi", "Vendi score of styles", "styles", "1 … C", 1, None, -1,

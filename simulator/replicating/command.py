@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from simulator.plain import count
 from simulator.replicating.execution import play
 from simulator.replicating.loading import asks_for_data, find, load_replication
 from simulator.replicating.outcome import Outcome, load_outcome
+from simulator.replicating.page import made_by
 from simulator.replicating.report import NEEDS_DATA, write_overview, write_replication_report
 from simulator.runner import Resources
 from simulator.session import BAD_INPUT, FAILED
@@ -64,19 +64,10 @@ def run_replications(
     for file in unplayed:
         _out.print(f"\n{file.stem}: {NEEDS_DATA}", markup=False)
     if docs is not None:
-        made_by = _command(name, quick, overrides, seed, replicates, data, docs)
-        docs.write_text(write_overview(outcomes, made_by, quick, [file.stem for file in unplayed]), encoding="utf-8")
+        words = ["replicate", name, *(["--quick"] if quick else [])]
+        command = made_by(words, {"--seed": seed, "--replicates": replicates}, overrides, data, docs)
+        docs.write_text(write_overview(outcomes, command, quick, [file.stem for file in unplayed]), encoding="utf-8")
     return code
-
-
-def _command(
-    name: str, quick: bool, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None, docs: Path
-) -> str:
-    """What to type to come to the same page; where somebody keeps the data is nobody's business."""
-    words = ["filterbubble replicate", name, *(["--quick"] if quick else [])]
-    words += [f"--set {shlex.quote(override)}" for override in overrides]
-    words += [f"--{key} {value}" for key, value in (("seed", seed), ("replicates", replicates)) if value is not None]
-    return " ".join([*words, *(["--data PATH"] if data is not None else []), f"--docs {docs}"])
 
 
 def _print(outcome: Outcome, page: Path) -> None:

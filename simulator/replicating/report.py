@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-import simulator.report
 from simulator.replicating.figures import draw
 from simulator.replicating.keys import STATUS
 from simulator.replicating.outcome import Outcome, load_outcome
+from simulator.replicating.page import write_page
 from simulator.report import save
-from simulator.report.html import inline
 from simulator.report.style import house_style
 
 COLUMNS = ("claim", "paper", "measured", "interval", "tolerance", "inside")
@@ -30,19 +26,11 @@ def write_replication_report(folder: Path, formats: Sequence[str] = ("svg", "png
         drawings = draw(outcome)
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("replication.html").render(
-        css=Markup((Path(simulator.report.__file__).with_name("report.css")).read_text(encoding="utf-8")),
+    return write_page(
+        folder, Path(__file__).with_name("replication.html"), pictures,
         about=outcome.about, rows=outcome.rows, summary=outcome.summary, unmet=outcome.unmet, drawings=drawings, status=STATUS,
-        picture=lambda drawing: inline(pictures[drawing.name], drawing),
         source=(folder / "replication.yaml").read_text(encoding="utf-8"),
     )
-    page = folder / "report.html"
-    page.write_text(text, encoding="utf-8")
-    return page
 
 
 def write_overview(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequence[str] = ()) -> str:

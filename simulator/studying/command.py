@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from simulator.datasets import DatasetError
 from simulator.faults import ScenarioError
+from simulator.replicating.page import made_by
 from simulator.runner import Resources
 from simulator.session import BAD_INPUT, FAILED
 from simulator.store import InUse
@@ -57,7 +57,8 @@ def run_studies(
         _print(outcome, page)
         code = max(code, played, FAILED if outcome.broken else 0)
     if docs is not None:
-        _document(outcomes, docs, _again(names, size, overrides, seed, replicates, data, docs))
+        options = {"--size": size or None, "--seed": seed, "--replicates": replicates}
+        _document(outcomes, docs, made_by(["study", *names], options, overrides, data, docs))
     return code
 
 
@@ -72,17 +73,6 @@ def _studies(
         for size in sizes:
             if size in has or not any(size in each for each in known):
                 yield load_study(file, size, overrides, seed, replicates, data)
-
-
-def _again(
-    names: Sequence[str], size: str, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None,
-    docs: Path,
-) -> str:
-    """Return the command that makes the same page again; where the data are is everybody's own matter."""
-    given = {"--size": size or None, "--seed": seed, "--replicates": replicates, "--data": data and "PATH"}
-    options = [str(part) for name, value in given.items() if value is not None for part in (name, value)]
-    changes = [part for change in overrides for part in ("--set", change)]
-    return shlex.join(["filterbubble", "study", *names, *options, *changes, "--docs", str(docs)])
 
 
 def _document(outcomes: Sequence[Outcome], docs: Path, asked: str) -> None:

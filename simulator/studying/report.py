@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-import simulator.report
 from simulator.plain import count
+from simulator.replicating.page import write_page
 from simulator.report import save
-from simulator.report.html import inline
 from simulator.report.style import house_style
 from simulator.studying.figures import draw
 from simulator.studying.outcome import Outcome, Table, load_outcome
@@ -38,19 +34,11 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
         drawings = draw(outcome)
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("study.html").render(
-        css=Markup((Path(simulator.report.__file__).with_name("report.css")).read_text(encoding="utf-8")),
+    return write_page(
+        folder, Path(__file__).with_name("study.html"), pictures,
         about=outcome.about, sections=_sections(outcome), size=_size(outcome), left_out=_left_out(outcome), drawings=drawings,
-        summary=outcome.summary("prediction"), picture=lambda drawing: inline(pictures[drawing.name], drawing),
-        source=(folder / "study.yaml").read_text(encoding="utf-8"),
+        summary=outcome.summary("prediction"), source=(folder / "study.yaml").read_text(encoding="utf-8"),
     )
-    page = folder / "report.html"
-    page.write_text(text, encoding="utf-8")
-    return page
 
 
 def _sections(outcome: Outcome) -> list[tuple[str, str, list[Table]]]:

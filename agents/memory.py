@@ -98,6 +98,14 @@ class Memory:
                 break
         return found
 
+    def distinct(self) -> Tensor:
+        """Return how many different items each user has taken (n_users,)."""
+        width = int(self.counts.max()) if len(self.counts) else 0
+        real = torch.arange(width) < self.counts[:, None]
+        ordered = self.items[:, :width].where(real, -1).sort(1).values        # what means nothing comes first
+        another = ordered.diff(dim=1, prepend=ordered.new_full((len(ordered), 1), -1)) != 0
+        return another.sum(1)
+
     def before(self, round: int) -> Tensor:
         """Return how many of the items of each user (n_users,), the first so many, were taken before some round."""
         assert self.rounds is not None

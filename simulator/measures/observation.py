@@ -18,6 +18,7 @@ from simulator.measures.minds import pairs_with_common
 from simulator.measures.profiles import Profiles
 from simulator.measures.usefulness import hits, utility_per_user
 from simulator.measures.window import Intake, ItemLists, rows
+from simulator.measures.within import own_counts
 from simulator.rounds import Round
 
 
@@ -68,6 +69,10 @@ class Observation:
     @cached_property
     def profile_sizes(self) -> Tensor:      # (N,)
         return self.consumption.diet.sizes.before()
+
+    @cached_property
+    def own_counts(self) -> Tensor:         # (n counted, L): how often each user took each of her items
+        return own_counts(rows(self.items.now(torch.arange(self.frame.n_users)), self.consumption.counted), self.frame.n_items)
 
     @cached_property
     def panel(self) -> Tensor:              # panel users who were shown a slate

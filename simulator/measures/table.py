@@ -20,6 +20,7 @@ from simulator.measures.measure import COUNTED, PANEL, SLATE, THERE, Measure
 from simulator.measures.network import NETWORK
 from simulator.measures.observation import Observation, mean
 from simulator.measures.on_record import PROFILES
+from simulator.measures.own_items import OWN_ITEMS
 from simulator.measures.presence import PRESENCE
 from simulator.measures.response import FEEDBACK
 from simulator.measures.splits import SPLITS
@@ -537,6 +538,7 @@ MEASURES: dict[str, Measure] = {
         *diet_measures("consumption"),
         *OVERLAP,
         *COMPARING,
+        *OWN_ITEMS,
         *ALONG_RING,
         *INTERESTS,
         *ATTITUDES,

@@ -33,6 +33,7 @@ def test_a_dated_memory_is_a_list_of_takes(rounds, since):
         any(t[:2] == pair and t[2] >= since for t in takes) for pair in pairs
     ]
     assert memory.before(since).tolist() == [sum(t[0] == row and t[2] < since for t in takes) for row in range(3)]
+    assert memory.distinct().tolist() == [len({item for user, item, _ in takes if user == row}) for row in range(3)]
 
 
 @pytest.fixture
@@ -67,6 +68,34 @@ def test_finds_come_back_to_earlier_takes_as_the_law_says(world, recency, after)
     counts = torch.bincount(found[found != M - 1], minlength=M).numpy()
     assert counts[expected == 0].sum() == 0
     assert stats.chisquare(counts[expected > 0], expected[expected > 0] * counts.sum()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("rho", "gamma"), [(0.6, 0.21), (0.9, 1.0), (0.3, 0.0)])
+@pytest.mark.parametrize("takes", [TAKES, [7] * 10 + [3, 3], list(range(12))])
+def test_who_knows_more_explores_less(world, takes, rho, gamma):
+    """P(new) = ρ S^(−γ), S the different items among the takes; who comes back does so in proportion to her takes."""
+    users, catalog, memory, finds, noticed = world(4000, takes)
+    found, _ = Repeats(1, recency=0, rho=rho, gamma=gamma).meet(users, catalog, memory, finds, noticed, 12, Draws(0).at(12))
+    new = int((found == M - 1).sum())
+    assert stats.binomtest(new, found.numel(), rho * len(set(takes)) ** -gamma).pvalue > 1e-3
+    counts = torch.bincount(found[found != M - 1], minlength=M).numpy()
+    expected = np.bincount(takes, minlength=M) / len(takes)
+    assert stats.chisquare(counts[expected > 0], expected[expected > 0] * counts.sum()).pvalue > 1e-3
+
+
+def test_the_number_of_places_that_people_visit_grows_as_a_power_of_their_visits(make_users, make_catalog):
+    """S(n) ∝ n^(1 / (1 + γ)), eq. 3 of Song et al. 2010, if what is new is always new."""
+    rho, gamma, n, visits = 0.6, 0.5, 200, 400
+    users, catalog = make_users(torch.full((n, 2), 0.5)), make_catalog(torch.full((2, 2), 0.5))
+    memory, repeats, known = Memory(n, dated=True), Repeats(1, recency=0, rho=rho, gamma=gamma), []
+    for visit in range(visits):
+        fresh = torch.full((n, 1), visit)
+        found, _ = repeats.meet(users, catalog, memory, fresh, torch.ones(n, 1, dtype=torch.bool), visit, Draws(0).at(visit))
+        memory.append(torch.arange(n), found[:, 0], visit)
+        known.append(float(memory.distinct().double().mean()))
+    # dS/dn = ρ S^(−γ): S^(1 + γ) = S_0^(1 + γ) + (1 + γ) ρ n
+    exact = (1 + (1 + gamma) * rho * (visits - 1)) ** (1 / (1 + gamma))
+    assert known[-1] == pytest.approx(exact, rel=0.03)
 
 
 def test_more_recency_comes_back_sooner(world):

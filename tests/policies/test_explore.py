@@ -15,7 +15,7 @@ from torch import Tensor
 
 from policies import Popularity
 from policies.candidates import Candidates, Explorer
-from policies.explore import EXPLORERS, Boltzmann, EpsilonGreedy
+from policies.explore import EXPLORERS, Boltzmann, EpsilonGreedy, Proportional
 from policies.log import FeedbackLog, ItemData
 from policies.mmr import MMR
 from policies.pipeline import recommend
@@ -24,6 +24,7 @@ from simulator.draws import Draws, Stream
 few = settings(max_examples=25, deadline=None)
 
 STRENGTH = {"epsilon_greedy": "epsilon", "boltzmann": "temperature"}         # the key that says how much is explored
+ALWAYS_ALIKE = {"proportional"}                                              # has no such key
 LEVELS = st.sampled_from([0.0, 0.1, 0.5, 1.0])
 
 
@@ -32,7 +33,7 @@ def chance(round: int = 1) -> Stream:
 
 
 def explorer(kind: str, level: float) -> Explorer:
-    return EXPLORERS[kind](**{STRENGTH[kind]: level})
+    return EXPLORERS[kind](**({} if kind in ALWAYS_ALIKE else {STRENGTH[kind]: level}))
 
 
 def world(seed: int, b: int, m: int, c: int, most_seen: int) -> Candidates:
@@ -66,7 +67,7 @@ def explored(part: Explorer, candidates: Candidates, k: int) -> Tensor:
 
 
 def test_the_strength_of_every_explorer_is_known_here():
-    assert set(STRENGTH) == set(EXPLORERS)
+    assert STRENGTH.keys() | ALWAYS_ALIKE == EXPLORERS.keys()
 
 
 @pytest.mark.parametrize("kind", EXPLORERS)
@@ -88,6 +89,8 @@ class TestContract:
     @few
     @given(case=worlds())
     def test_without_strength_the_policy_s_slate_stays(self, kind, case):
+        if kind in ALWAYS_ALIKE:
+            pytest.skip("has no strength")
         candidates, k = case
         assert torch.equal(explored(explorer(kind, 0.0), candidates, k), candidates.items[:, :k])
 
@@ -175,7 +178,24 @@ def test_boltzmann_draws_from_the_plackett_luce_law():
     assert stats.chisquare(found, expected).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("kind", EXPLORERS)
+def test_proportional_draws_in_proportion_to_what_is_above_the_worst():
+    n = 20_000
+    scores = torch.tensor([9.0, 6.0, 4.0, 3.0])                     # 6 : 3 : 1 : 0 above the worst
+    items = ItemData(torch.eye(4), torch.eye(4))
+    candidates = Candidates(
+        torch.arange(n), torch.arange(4).expand(n, -1), scores.expand(n, -1), items, FeedbackLog(n, 4), torch.ones(4)
+    )
+    shown = explored(Proportional(), candidates, 4)
+    assert (shown[:, 3] == 3).all()
+    counts = torch.bincount(shown[:, 0], minlength=4).numpy()
+    assert stats.chisquare(counts[:3], n * np.array([0.6, 0.3, 0.1])).pvalue > 1e-3
+    second = torch.bincount(shown[shown[:, 0] == 0, 1], minlength=4).numpy()
+    assert stats.chisquare(second[1:3], second.sum() * np.array([0.75, 0.25])).pvalue > 1e-3
+    alike = replace(candidates, scores=torch.ones(n, 4))
+    assert stats.chisquare(torch.bincount(explored(Proportional(), alike, 1)[:, 0], minlength=4).numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("kind", STRENGTH)
 def test_the_stronger_the_more_of_the_catalogue_is_shown_and_the_less_known(kind):
     n, m, k = 150, 300, 5
     rng = torch.Generator().manual_seed(0)
@@ -196,5 +216,6 @@ def test_exploration_is_new_in_every_round():
     slates = candidates.items[:, :4]
     first, second = (EpsilonGreedy(0.5).replace(slates, candidates, chance(round)) for round in (1, 2))
     assert not torch.equal(first, second)
-    first, second = (Boltzmann(0.5).perturb(candidates, chance(round)).argsort(1) for round in (1, 2))
-    assert not torch.equal(first, second)
+    for drawn in (Boltzmann(0.5), Proportional()):
+        first, second = (drawn.perturb(candidates, chance(round)).argsort(1) for round in (1, 2))
+        assert not torch.equal(first, second)

@@ -12,12 +12,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from policies import POLICIES
 from simulator.explaining import explain
 from simulator.faults import ScenarioError
 from simulator.measures import Recorder
 from simulator.measures.network import co_consumption_modularity, each_once
+from simulator.measures.own_items import OWN_ITEMS
 from simulator.model import FilterBubbleModel
 from simulator.plain import plain
 from simulator.play import play
@@ -144,7 +146,7 @@ def test_without_repeats_nobody_takes_anything_twice_and_nothing_is_said_of_it()
     assert takes(off) == takes(on), "what may be taken again in a hundred rounds is not taken again in ten"
     assert {name for _, values in off.trajectory for name in values} == {
         name for _, values in on.trajectory for name in values
-    } - {"consumption.repeat_rate"}
+    } - {"consumption.repeat_rate", *(measure.name for measure in OWN_ITEMS)}
     assert all(values[name] == on.trajectory[t][1][name] for t, (_, values) in enumerate(off.trajectory) for name in values)
     assert {values["consumption.repeat_rate"] for _, values in on.trajectory if values} == {0.0}
 
@@ -176,6 +178,21 @@ def test_the_repeat_rate_and_the_popularity_are_those_of_the_log():
     assert model.recorder.popularity.max() <= 25
     assert model.values["consumption.mean_popularity"] == pytest.approx(np.mean(novelty))
     assert model.takes.sum() == sum(when >= 1 for *_, when in log)
+
+
+def test_own_items_are_those_of_the_log():
+    measures = {"window": 4, "names": ["consumption.*item*", "consumption.user_gini"], "rarefied_to": 2}
+    model = played(world(["popularity"], {"after": 1, "rho": 0.6}, measures=measures))
+    log = takes(model)
+    for number, values in model.trajectory:
+        own = [Counter(item for who, item, when in log if who == user and number - 4 < when <= number) for user in range(25)]
+        counts = [np.array([*each.values()]) for each in own if each]
+        ginis = [np.abs(x[:, None] - x).sum() / (2 * len(x) * x.sum()) for x in counts]
+        assert values["consumption.user_gini"] == pytest.approx(np.mean(ginis))
+        assert values["consumption.user_item_entropy"] == pytest.approx(np.mean([stats.entropy(x) for x in counts]))
+        two = [x for x in counts if x.sum() >= 2]
+        differ = [1 - (x * (x - 1)).sum() / (x.sum() * (x.sum() - 1)) for x in two]
+        assert values["consumption.rarefied_item_entropy"] == pytest.approx(np.log(2) * np.mean(differ))
 
 
 def test_more_of_the_old_makes_diets_narrower_and_repeats_more():
@@ -273,6 +290,9 @@ def test_popularity_counts_users_and_co_consumption_counts_items_once():
     ("users: {repeats: {share: 1.5}}", "users.repeats.share"),
     ("users: {repeats: {recency: -1}}", "users.repeats.recency"),
     ("users: {repeats: {afer: 2}}", "after"),
+    ("users: {repeats: {rho: 1.5}}", "users.repeats.rho"),
+    ("users: {repeats: {rho: 0.6, share: 0.2}}", "users.repeats.share: leave it out: with `rho`"),
+    ("users: {repeats: {gamma: 0.5}}", "users.repeats.gamma: says how `rho` falls: add `rho`"),
     ("users: {count: 20, repeats: {share: 0.2}}\nitems: {count: 30}\ndiscovery: {awareness: all}", "finds all that there is"),
 ])
 def test_what_is_wrong_is_said(keys: str, says: str):
@@ -281,6 +301,7 @@ def test_what_is_wrong_is_said(keys: str, says: str):
 
 
 def test_the_resolved_scenario_loads_back():
-    scenario = world([{"kind": "random", "repeats": False}], {"after": 4, "share": 0.3, "recency": 0.5})
-    assert check(parse(scenario.resolved(), "test")) == scenario
+    for law in ({"share": 0.3, "recency": 0.5}, {"rho": 0.6, "gamma": 0.3}):
+        scenario = world([{"kind": "random", "repeats": False}], {"after": 4, **law})
+        assert check(parse(scenario.resolved(), "test")) == scenario
     assert "consumption.repeat_rate" in scenario.report.focus

@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -78,3 +79,24 @@ def test_an_even_diet_of_j_topics_has_j_effective_topics(seed: int) -> None:
     p[0, torch.randperm(t, generator=torch.Generator().manual_seed(seed))[:j]] = 1 / j
     assert within.effective_topics(entropy(p)).item() == pytest.approx(j)
     assert within.simpson_topics(p).item() == pytest.approx(j)
+
+
+@given(seed=seeds, n=st.integers(1, 6), length=st.integers(1, 12), m=st.integers(1, 8))
+def test_own_items_are_counted_and_their_gini_is_that_of_mean_differences(seed: int, n: int, length: int, m: int) -> None:
+    rng = np.random.default_rng(seed)
+    items = rng.integers(0, m + 1, (n, length))             # m: an empty place
+    items[:, 0] = rng.integers(0, m, n)                     # nobody has taken nothing
+    counts = within.own_counts(torch.from_numpy(items), m)
+    found = within.user_gini(counts)
+    for row in range(n):
+        x = np.array(sorted(Counter(items[row][items[row] < m].tolist()).values(), reverse=True))
+        assert counts[row].tolist() == [*x, *[0] * (length - len(x))]
+        assert found[row] == pytest.approx(np.abs(x[:, None] - x).sum() / (2 * len(x) * x.sum()), abs=1e-12)
+
+
+def test_the_gini_of_a_stationary_chooser_grows_with_the_mere_number_of_takes() -> None:
+    """Zipf over 300 items: .114 after 10 draws, .192 after 20, .279 after 40, .369 after 80, .457 after 160."""
+    weights = 1 / np.arange(1, 301)
+    items = torch.from_numpy(np.random.default_rng(0).choice(300, (2000, 160), p=weights / weights.sum()))
+    means = [float(within.user_gini(within.own_counts(items[:, :n], 300)).mean()) for n in (10, 20, 40, 80, 160)]
+    assert means == pytest.approx([0.114, 0.192, 0.279, 0.369, 0.457], abs=0.003)

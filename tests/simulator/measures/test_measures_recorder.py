@@ -24,6 +24,7 @@ from simulator.measures.comparing import COMPARING
 from simulator.measures.holding import HOLDING
 from simulator.measures.lists import vendi
 from simulator.measures.on_record import PROFILES
+from simulator.measures.own_items import OWN_ITEMS
 from simulator.measures.state import bimodality, esteban_ray
 from simulator.measures.training import TRAINING
 from simulator.rounds import Round, World
@@ -239,7 +240,7 @@ TESTED_ELSEWHERE = {
     if name.split(".")[0] in {"creators", "escape", "feedback", "language", "network", "users"}
     or name.split(".")[1] in {"own_side", "topic_share", "repeat_rate", "displacement"}
     or name.startswith("consumption.excess_jaccard")
-} | {measure.name for measure in [*ATTITUDES, *ALONG_RING, *HOLDING, *COMPARING, *TRAINING, *PROFILES]}
+} | {measure.name for measure in [*ATTITUDES, *ALONG_RING, *HOLDING, *COMPARING, *OWN_ITEMS, *TRAINING, *PROFILES]}
 """Measures of parts that a plain world does not have; their own tests stand beside those of the parts."""
 
 

@@ -64,7 +64,8 @@ def test_every_function_of_the_formula_modules_is_reached_from_the_table(
 
     world = make_world()
     world = replace(world, origin=world.interests)                  # where users stand is told, too
-    rounds = [replace(r, places=r.interests) for r in play(world, 2)]
+    nothing_again = torch.zeros_like(next(iter(play(world, 1))).taken)
+    rounds = [replace(r, places=r.interests, again=nothing_again) for r in play(world, 2)]
     sys.setprofile(note)
     try:
         for pairs in ("sample", "all"):

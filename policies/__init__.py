@@ -11,6 +11,7 @@ from policies.friends import Friends
 from policies.generative import Generative
 from policies.lightgcn import LightGCN
 from policies.mf import MatrixFactorisation
+from policies.multvae import MultVAE
 from policies.neighbours import ItemKNN, UserKNN
 from policies.ngcf import NGCF
 from policies.nnls import TasteRegression
@@ -36,6 +37,7 @@ POLICIES: dict[str, type[Policy]] = {
     "mf": MatrixFactorisation,
     "lightgcn": LightGCN,
     "ngcf": NGCF,
+    "multvae": MultVAE,
     "sasrec": SASRec,
     "bert4rec": BERT4Rec,
     "generative": Generative,

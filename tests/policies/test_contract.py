@@ -44,6 +44,7 @@ from policies import (
     LinearThompson,
     LinUCB,
     MatrixFactorisation,
+    MultVAE,
     NearestItem,
     NeighbourSales,
     PageRank,
@@ -64,6 +65,7 @@ K = 6
 MF = {"factors": 4, "epochs": 3}
 BPR = {**MF, "loss": "bpr", "learning_rate": 0.05}
 GRAPH = {"factors": 4, "epochs": 3, "learning_rate": 0.05}
+VAE = {"hidden": 16, "latent": 4, "epochs": 3, "learning_rate": 0.05, "annealing": 5}
 SEQUENCES = {"hidden": 8, "epochs": 2, "max_length": 7}
 PROGRAM = (sys.executable, str(Path(__file__).with_name("external_popularity.py")))
 
@@ -102,6 +104,8 @@ VARIANTS: dict[str, Policy] = {
     "lightgcn from scratch": LightGCN(**GRAPH, warm=False),
     "ngcf": NGCF(**GRAPH),
     "ngcf from scratch": NGCF(**GRAPH, warm=False),
+    "multvae": MultVAE(**VAE),
+    "multvae from scratch": MultVAE(**VAE, warm=False, batch_size=37),
     "linucb": LinUCB(),
     "linucb, greedy": LinUCB(exploration=0.0),
     "thompson": LinearThompson(),

@@ -26,6 +26,7 @@ K, ROUNDS, WARMUP = 5, 9, 3
 GRAPH, SEQUENCES = {"factors": 4, "epochs": 2}, {"hidden": 8, "epochs": 2}
 SMALL: dict[str, dict] = {
     "mf": {"factors": 4, "epochs": 3}, "lightgcn": GRAPH, "ngcf": GRAPH,
+    "multvae": {"hidden": 8, "latent": 4, "epochs": 2},
     "sasrec": SEQUENCES, "bert4rec": SEQUENCES, "generative": {**SEQUENCES, "codes": 8},
     "external": {"command": (sys.executable, str(Path(__file__).with_name("external_popularity.py")))},
 }

@@ -66,6 +66,7 @@ def gaps(model: FilterBubbleModel) -> list[int]:
 
 TINY = {
     "mf": {"factors": 4, "epochs": 2}, "lightgcn": {"factors": 4, "epochs": 1}, "ngcf": {"factors": 4, "epochs": 1},
+    "multvae": {"hidden": 8, "latent": 4, "epochs": 1},
     "sasrec": {"hidden": 8, "epochs": 1}, "bert4rec": {"hidden": 8, "epochs": 1}, "generative": {"hidden": 8, "epochs": 1},
     "external": {"command": [sys.executable, str(Path(__file__).parents[1] / "policies" / "external_popularity.py")]},
 }

@@ -32,6 +32,7 @@ ROWS: dict[str, dict[str, tuple[str, str, str]]] = {      # protocol → label �
         ),
         "LightGCN": ("lightgcn", ".299", "RecBole-GNN's best of three settings tried, its own split"),
         "NGCF": ("{kind: ngcf, learning_rate: 0.002}", ".305", RECBOLE),
+        "Mult-VAE": ("multvae", "–", "no published value under this protocol that we know of"),
     },
     "leave-one-out": {
         "popularity": ("popularity", "–", ""),

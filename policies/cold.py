@@ -122,7 +122,7 @@ def explain_all(
 
     `cold_start`: are there stand-ins?
     """
-    if items.available is None or policy.reads_features:
+    if items.age is None or policy.reads_features:
         return policy.explain(user, asked, log)
     if not cold_start:
         return policy.explain(user, asked, log.of_first(len(policy.popularity_)))

@@ -20,12 +20,16 @@ class ItemData:
     topics: Tensor                  # (n_items, n_topics) float32, rows on the simplex
     features: Tensor                # (n_items, d) float32, rows of length 1: their dot product is the cosine s(i, j)
     titles: Sequence[str] | None = None
-    available: Tensor | None = None # (n_items,) bool: may be shown now; None: everything always may, and nothing is new
+    available: Tensor | None = None # (n_items,) bool: may be shown now; None: everything may
     age: Tensor | None = None       # (n_items,) int64: rounds since publication, where the catalogue grows
     creator: Tensor | None = None   # (n_items,) int64, where the catalogue grows
 
     def __len__(self) -> int:
         return len(self.topics)
+
+    def leads(self) -> Tensor:
+        """Return the topic (n_items,) int64 that each item is mainly about; of equals the first."""
+        return self.topics.argmax(1)
 
     def hidden(self) -> Tensor | None:
         """Return a bias (n_items,) for scores: −∞ for what may not be shown, else 0; None if everything may."""

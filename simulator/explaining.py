@@ -56,6 +56,7 @@ class Explained:
     known: bool                     # False: nothing was known of her, and she got what is popular
     method: str
     of: str
+    asked: str | None               # the topic that she asked for; None: in this world nobody asks
     places: tuple[Place, ...]
     same_as_the_run: bool | None    # does the replay agree with the run's trajectory? None: nothing to compare
 
@@ -94,6 +95,7 @@ def _explained(model: FilterBubbleModel, user: int, most: int, same: bool | None
     if not model.gather(draws)[user]:
         raise CannotExplain(f"user {user} was not on the platform in round {model.round}: she got no slate")
     platform.retrain(model.round, draws)
+    platform.asked = model.ask(draws)
     retrieved, shown = (row[0].tolist() for row in platform.stages(asked, draws, explore, recommender))
     unexplored = platform.stages(asked, draws, None, recommender).shown[0].tolist()
     log = recommender.arm.trains_on.part_of(platform.log)
@@ -102,6 +104,7 @@ def _explained(model: FilterBubbleModel, user: int, most: int, same: bool | None
     assert recommender.trained_in is not None
     return Explained(
         platform.arm.name, type(policy).__name__, user, model.round, recommender.trained_in, known, why.method, why.of,
+        None if platform.asked is None else topic_names(model)[int(platform.asked[user])],
         tuple(
             Place(item, _title(model, item), _stage(item, retrieved, unexplored), *_reasons(model, why, row, most))
             for row, item in enumerate(shown)
@@ -176,9 +179,10 @@ METHODS = {
 def in_words(explained: Explained) -> str:
     """Return the explanation as lines of text, an item and its reasons each."""
     known = "" if explained.known else " Nothing was known of her: she got what is popular."
+    asked = "" if explained.asked is None else f" when she asked for {explained.asked}"
     lines = [
-        f"{explained.arm}: what user {explained.user} was shown in round {explained.round}, by {explained.policy} trained in "
-        f"round {explained.trained_in}.{known}",
+        f"{explained.arm}: what user {explained.user} was shown in round {explained.round}{asked}, by {explained.policy} "
+        f"trained in round {explained.trained_in}.{known}",
         f"Reasons ({explained.of}; {explained.method}): {METHODS[explained.method]}.",
     ]
     if explained.same_as_the_run is False:

@@ -128,7 +128,7 @@ class FilterBubbleModel(mesa.Model):
         active = self.gather(draws)
         self.turn_of_events()
         self.platform.retrain(self.round, draws)                        # on everything before this round
-        slates = self.platform.recommend(active, draws)
+        slates = self.platform.recommend(active, draws, self.ask(draws))
         choice = self.choose(slates, active, draws)
         reaction = self.react(choice, draws) if self.scenario.users.feedback else None
         self.observe(slates, choice, reaction)                          # with the interests before they drift
@@ -147,6 +147,14 @@ class FilterBubbleModel(mesa.Model):
             if cohort.attendance is not None:
                 cohort.attendance.open(self.round, draws)
         return active & self.users.present
+
+    def ask(self, draws: Draws) -> Tensor | None:
+        """Return the topic (N,) int64 that each user asks the platform for in this round; None: nobody asks, in this world."""
+        if self.scenario.users.intent is None:
+            return None
+        quantile = draws("intent").uniform(self.users.ids)[:, None]
+        interests = mixture(self.users.interests, self.catalog.space)
+        return torch.searchsorted(interests.cumsum(1), quantile)[:, 0].clamp_(max=interests.shape[1] - 1)
 
     def part(self, choice: Choice, active: Tensor, draws: Draws) -> None:
         """Some users leave after what they got, if users leave in this world."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -56,6 +58,7 @@ class Platform(mesa.Agent):
         self.training: list[tuple[int, Epoch]] = []     # (round, epoch); of an A/B test none: two policies learn at a time
         self.training_seconds = 0.0
         self.learnt: Learnt | None = None               # what the policy at work has learnt; of an A/B test nothing
+        self.asked: Tensor | None = None                # (N,) topic that each user asks for in this round; None: for nothing
         self.employ(arm)
 
     def stock(self, round: int) -> None:
@@ -132,9 +135,12 @@ class Platform(mesa.Agent):
                         flop = sum(epoch.flop or 0.0 for _, epoch in self.training)
                         self.learnt = Learnt(recommender.policy, epochs, flop)
 
-    def recommend(self, active: Tensor, draws: Draws) -> Slates:
-        """Give each active user (N,) a slate of unseen items, or nobody one."""
-        n = len(active)
+    def recommend(self, active: Tensor, draws: Draws, asked: Tensor | None = None) -> Slates:
+        """Give each active user (N,) a slate of unseen items, or nobody one.
+
+        `asked` (N,) int64: the topic that she asks for, of which all items of her slate are; None: whatever is best.
+        """
+        n, self.asked = len(active), asked
         if not self.recommends or self.model.round < OPENING or not len(self.items):
             return Slates(torch.zeros(n, 0, dtype=torch.int64), torch.zeros(n, dtype=torch.bool))
         slates, shown = torch.zeros(n, self.places, dtype=torch.int64), torch.zeros(n, dtype=torch.bool)
@@ -190,13 +196,19 @@ class Platform(mesa.Agent):
         if bias is not None:
             available = bias > -torch.inf if available is None else available & (bias > -torch.inf)
         if available is None:
-            if all(each.arm.repeats for each in self.recommenders) or self.log.again_after is None:
+            if self.asked is None and (all(each.arm.repeats for each in self.recommenders) or self.log.again_after is None):
                 return Slates(slates, shown)
             available = torch.ones(len(self.items), dtype=torch.bool)
         ranked = torch.stack([self._ranked(each, available) for each in self.recommenders])     # (recommenders, M)
         filled = ranked[self.served_by[:, None], slates]
-        left = ranked.sum(1)[self.served_by] - self.log.counts()
-        for users in (shown & (left < self.places)).nonzero()[:, 0].split(1024):
+        if self.asked is None:
+            there = ranked.sum(1)[self.served_by]
+        else:
+            leads = self.items.leads()
+            filled &= leads[slates] == self.asked[:, None]
+            of_topic = torch.stack([torch.bincount(leads[each], minlength=self.items.topics.shape[1]) for each in ranked])
+            there = of_topic[self.served_by, self.asked]
+        for users in (shown & (there - self.log.counts() < self.places)).nonzero()[:, 0].split(1024):
             taken = self.seen(users)
             if not taken.present.any():
                 continue
@@ -241,17 +253,29 @@ class Platform(mesa.Agent):
         free[rows, seen.items[rows, places]] = False
         if self.items.available is not None:
             free &= self.items.available
+        if self.asked is not None:
+            free &= self.items.leads() == self.asked[users, None]
         bias = self.bias()
         return free if bias is None else free & (bias > -torch.inf)
 
     def _rank(self, recommender: Recommender, users: Tensor, draws: Draws) -> Tensor:
         if isinstance(recommender.policy, Oracle | Extremes):
-            bias, extremes = self._bias_of(recommender), isinstance(recommender.policy, Extremes)
-            slates = best_unseen(self.model.users, self.model.catalog, users, self.places, self.log, bias, extremes)[0]
+            slates = self._best(recommender, users)
         else:
             slates = self.stages(users, draws, recommender.arm.explore, recommender).shown
         for event in self.events:
             slates = event.amend(slates, users, self, draws)
+        return slates
+
+    def _best(self, recommender: Recommender, users: Tensor) -> Tensor:
+        """Return what is truly best for users (n,), as the oracle knows."""
+        bias, extremes = self._bias_of(recommender), isinstance(recommender.policy, Extremes)
+        slates = torch.zeros(len(users), self.places, dtype=torch.int64)
+        for rows, items in self._requests(users):
+            hidden = None if self.asked is None else items.hidden()
+            only = bias if hidden is None else hidden if bias is None else bias + hidden
+            world = self.model.users, self.model.catalog
+            slates[rows] = best_unseen(*world, users[rows], self.places, self.log, only, extremes)[0]
         return slates
 
     def stages(self, users: Tensor, draws: Draws, explore: Explorer | None, recommender: Recommender | None = None) -> Stages:
@@ -259,8 +283,21 @@ class Platform(mesa.Agent):
 
         `recommender`: the one that is asked; by default the first.
         """
-        asked = recommender or self.recommenders[0]
-        return asked.stages(users, self.places, self.log, self.items, draws, explore, self._bias_of(asked))
+        expert = recommender or self.recommenders[0]
+        bias, slates = self._bias_of(expert), torch.zeros(2, len(users), self.places, dtype=torch.int64)
+        for rows, items in self._requests(users):
+            slates[:, rows] = torch.stack(expert.stages(users[rows], self.places, self.log, items, draws, explore, bias))
+        return Stages(*slates)
+
+    def _requests(self, users: Tensor) -> Iterator[tuple[Tensor, ItemData]]:
+        """Yield which of the users (n,) may be shown the same items, and the items: those of the topic that they ask for."""
+        if self.asked is None:
+            yield torch.arange(len(users)), self.items
+            return
+        asked, leads, available = self.asked[users], self.items.leads(), self.items.available
+        for topic in asked.unique():
+            there = leads == topic if available is None else (leads == topic) & available
+            yield (asked == topic).nonzero()[:, 0], replace(self.items, available=there)
 
     def who_to_follow(self, users: Tensor, ties: Ties, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return whom to follow is suggested to each of `users` (b,), and to whom anybody is (b,) bool."""

@@ -244,6 +244,11 @@ class UserKeys(Section):
     adoption: Trait = Trait(mean=1.0)
     """Chance that a user looks at the slate when on the platform, 0 to 1."""
 
+    intent: Literal["topic"] | None = None
+    """What users are on the platform for. topic: in each round each is after one topic, drawn ∝ her interests, and platforms
+    show her nothing but items that are mainly about it, as in a search or in a category; her own finds are as ever. null:
+    platforms show what they please."""
+
     takes: Annotated[int, Interval(ge=1, le=100)] = 1
     """The most items that a user takes in a round."""
 

@@ -9,11 +9,30 @@ from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
+from scipy import stats
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+
+def spearman(*each: Any) -> np.ndarray:
+    """Return the rank correlation of several values with the order that they come in, in each replicate (R,).
+
+    Spearman 1904 (American Journal of Psychology).
+    """
+    ranks = stats.rankdata(np.broadcast_arrays(*map(np.atleast_1d, each)), axis=0)
+    ranks -= ranks.mean(0)
+    order = np.arange(len(each))[:, None] - (len(each) - 1) / 2
+    norm = np.sqrt((ranks**2).sum(0) * (order**2).sum())
+    return np.divide((ranks * order).sum(0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+
+
+OF_ONE: dict[str, Callable[[Any], Any]] = {
     "abs": np.abs, "sqrt": np.sqrt, "log": np.log, "exp": np.exp, "atan": np.arctan, "tan": np.tan,
-    "min": lambda *each: reduce(np.minimum, each), "max": lambda *each: reduce(np.maximum, each),
 }  # fmt: skip
+
+OF_SEVERAL: dict[str, Callable[..., Any]] = {
+    "min": lambda *each: reduce(np.minimum, each), "max": lambda *each: reduce(np.maximum, each), "spearman": spearman,
+}
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {**OF_ONE, **OF_SEVERAL}
 
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power,
@@ -123,8 +142,8 @@ def _check(tree: ast.expr, text: str) -> None:
             _reference(tree.args[0])
             return None
         case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS:
-            if tree.keywords or not tree.args or (len(tree.args) > 1) != (name in ("min", "max")):
-                number = "several values" if name in ("min", "max") else "one value"
+            if tree.keywords or not tree.args or (len(tree.args) > 1) != (name in OF_SEVERAL):
+                number = "several values" if name in OF_SEVERAL else "one value"
                 raise NotAnExpression(f"{name} has {number} (got {text!r})")
             for each in tree.args:
                 _check(each, text)

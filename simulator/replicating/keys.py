@@ -92,8 +92,9 @@ class ClaimKeys(AskedKeys):
 
     In an expression an arm's name stands for the claim's `measure` in that arm at its `round`, one value for each replicate;
     `oracle(round=5)`, `oracle(measure='utility.mean')` or `oracle(correlation=0.5)`, an axis, stand for another one.
-    There are + − * / **, comparisons (1 or 0), abs, sqrt, log, exp, atan, tan, min, max, and slope(arm, first, last), the least
-    squares slope over these rounds.
+    There are + − * / **, comparisons (1 or 0), abs, sqrt, log, exp, atan, tan, min, max, spearman(a, b, c), the rank
+    correlation of values with the order that they are written in, and slope(arm, first, last), the least squares slope over
+    these rounds.
     """
 
     claim: Text

@@ -65,6 +65,8 @@ class Numbers:
     [
         ("a", [2, 3]), ("a(round=5) / a", [5, 5]), ("-a + 2 * a ** 2", [6, 15]), ("a > 2", [0, 1]), ("max(a, 2.5)", [2.5, 3]),
         ("exp(log(a))", [2, 3]), ("slope(a, 3, 7)", [3, 7]), ("abs(1 - a)", [1, 2]),
+        ("spearman(a, 9, 20)", [1, 1]), ("spearman(9, a, -b)", [-1, -1]), ("spearman(a, a(round=2), 5)", [1, 0.5]),
+        ("spearman(1, 1, a)", [0.75**0.5, 0.75**0.5]),
         ("sqrt(a(round=2) * a)", [8**0.5, 18**0.5]),
     ],
 )  # fmt: skip
@@ -75,6 +77,7 @@ def test_what_expressions_come_to(text: str, value: list[float]) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "a b", "a.b", "__import__('os')", "a[0]", "lambda: a", "a and b", "1 < a < 2", "log(a, a)", "max(a)", "slope(a, 1)",
+     "spearman(a)",
      "f(a)", "True", "a(round=b)"],
 )  # fmt: skip
 def test_what_is_no_expression(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from simulator.faults import Fault, Loc, ScenarioError, dotted
 from simulator.overrides import Changed, Override, apply
 from simulator.scenario import Scenario, _defaults, check
-from simulator.sweeping.axes import Change, Level
+from simulator.sweeping.axes import Change, Level, content
 from simulator.sweeping.labels import in_words, steps
 from simulator.sweeping.source import fault_at
 
@@ -26,6 +27,13 @@ class Cell:
     def in_words(self) -> str:
         """`drift.rate 0.1, mf.factors 8`"""
         return words(self.values)
+
+
+def with_own_draws(cell: Cell) -> Cell:
+    """Return the cell with a seed that is a function of its scenario's and of its values."""
+    name = f"{cell.scenario.seed}/{content(cell.values)}"
+    seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") >> 1
+    return replace(cell, scenario=cell.scenario.model_copy(update={"seed": seed}))
 
 
 Combination = Mapping[str, Level]  # by the label of the axis

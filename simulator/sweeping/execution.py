@@ -160,7 +160,6 @@ class Sweeping:
 
     def _manifest(self, done: int) -> dict[str, Any]:
         sweep, first = self.sweep, self.sweep.cells[0].scenario
-        seeds = list(dict.fromkeys(cell.scenario.seed for cell in sweep.cells))
         everything = sum(len(runner.units(cell.scenario)) for cell in sweep.cells)
         return {
             "kind": "sweep",
@@ -168,7 +167,7 @@ class Sweeping:
             "title": sweep.title,
             "question": sweep.question,
             "design": sweep.design,
-            "seed": seeds[0] if len(seeds) == 1 else ", ".join(map(str, seeds)),
+            "seed": sweep.seed,
             "axes": [
                 {
                     "label": axis.label, "keys": axis.keys, "values": [_plain(axis, value) for value in axis.values],

@@ -100,6 +100,11 @@ class SweepKeys(Section):
     seed: Annotated[int, Interval(ge=0, lt=2**63)] | None = None
     """Decides the points of a design that samples. Default: the scenario's seed."""
 
+    draws: Literal["shared", "own"] = "shared"
+    """shared: chance is the same in all cells, those of the scenario's seed, so that differences between cells are sharp. own:
+    each cell has draws of its own, made from that seed and its values, so that means over cells are; arms of a cell stay
+    paired."""
+
     where: Text | list[Text] | None = None
     """Conditions that a cell has to meet: `users.drift.rate < 0.1 and mf.factors <= 64`."""
 

@@ -16,7 +16,7 @@ from simulator.overrides import Changed, Override, apply, parse_override
 from simulator.own_code import make_importable
 from simulator.scenario import _defaults
 from simulator.sweeping.axes import Dimension, Level, content, read_axes, read_cases
-from simulator.sweeping.cells import Cell, Combination, make_cells
+from simulator.sweeping.cells import Cell, Combination, make_cells, with_own_draws
 from simulator.sweeping.conditions import meet
 from simulator.sweeping.designs import SAMPLED, SENSITIVITY, NeedsSALib, fraction, points
 from simulator.sweeping.keys import MOST_CELLS, FileKeys, SweepKeys
@@ -87,6 +87,8 @@ def load_sweep(
     assert keys is not None  # else there are faults
     remedies = None if head is None else head.remedies
     cells = _cells(bases, combinations, remedies, document, where, allow_code)
+    if keys.draws == "own":
+        cells = tuple(map(with_own_draws, cells))
     if remedies is not None:
         axes = {axis.name: axis.keys for axis in dimensions}
         if faults := misfits(document, remedies, keys.chosen, axes, cells):
@@ -362,4 +364,6 @@ def _written(document: Changed, keys: SweepKeys, dimensions: Sequence[Dimension]
         axes = {axis.name: document.values["sweep"]["axes"][axis.name] for axis in dimensions}
         forms = {name: axis if isinstance(axis, dict) else {"values": axis} for name, axis in axes.items()}
         section["axes"] = {axis.name: {**forms[axis.name], "label": axis.label} for axis in dimensions}
+    if keys.draws != "shared":
+        section["draws"] = keys.draws
     return section | ({"where": keys.where} if keys.where else {})

@@ -43,10 +43,10 @@ class Sample:
 class Sweep:
     """Many scenarios that differ in the values of some keys.
 
-    All cells keep the scenario's seed (unless `seed` is itself an axis). Draws are keyed by who, what and when, so cells share
-    their random numbers: where two cells have the same users and items, their replicates are paired, and a difference between
-    cells within a replicate is due to what varies. A condition in `where` leaves points of a sampled design out; they are not
-    replaced. A point that a sampled design hits twice (whole numbers, lists) is one cell.
+    All cells keep the scenario's seed (unless `seed` is itself an axis, or draws are to be each cell's own). Draws are keyed by
+    who, what and when, so cells share their random numbers: where two cells have the same users and items, their replicates are
+    paired, and a difference between cells within a replicate is due to what varies. A condition in `where` leaves points of a
+    sampled design out; they are not replaced. A point that a sampled design hits twice (whole numbers, lists) is one cell.
     """
 
     title: str
@@ -63,6 +63,14 @@ class Sweep:
         """SHA-256 of the cells: equal for equal values and scenarios, however the file is written."""
         cells = [[cell.values, cell.scenario.digest] for cell in self.cells]
         return hashlib.sha256(content(cells).encode()).hexdigest()
+
+    @property
+    def seed(self) -> int | str:
+        """The seed of all cells, or what to say of several."""
+        seeds = list(dict.fromkeys(cell.scenario.seed for cell in self.cells))
+        if self.document.get("sweep", {}).get("draws") == "own":
+            return "of each cell its own"
+        return seeds[0] if len(seeds) == 1 else ", ".join(map(str, seeds))
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -279,6 +279,23 @@ def test_a_sampled_design_maps_shares_to_each_axis(load: Callable[..., Sweep], d
     assert sweep.axes[0].range == Range(0.001, 1.0, "log")
 
 
+def test_cells_may_have_draws_of_their_own(load: Callable[..., Sweep]) -> None:
+    shared, own = load(GRID), load(GRID + "  draws: own\n")
+    assert {cell.scenario.seed for cell in shared.cells} == {5}
+    assert shared.seed == 5
+    seeds = [cell.scenario.seed for cell in own.cells]
+    assert len(set(seeds)) == 6
+    assert own.seed == "of each cell its own"
+    assert [cell.values for cell in own.cells] == [cell.values for cell in shared.cells]
+    assert [cell.scenario.model_copy(update={"seed": 5}) for cell in own.cells] == [cell.scenario for cell in shared.cells]
+    fewer = load(GRID.replace("[8, 16, 32]", "[32, 8]") + "  draws: own\n")          # a seed is of the values, not of the place
+    by_values = {str(cell.values): cell.scenario.seed for cell in own.cells}
+    assert all(by_values[str(cell.values)] == cell.scenario.seed for cell in fewer.cells)
+    other = load(GRID + "  draws: own\n", seed=6)
+    assert not {cell.scenario.seed for cell in other.cells} & set(seeds)
+    assert own.document["sweep"]["draws"] == "own"
+
+
 def test_the_seed_of_a_design_is_its_own_or_the_scenarios(load: Callable[..., Sweep]) -> None:
     def first(text: str, **options: Any) -> Any:
         return load(text, **options).cells[0].values["drift.rate"]

@@ -18,14 +18,19 @@ def mingled(ids: Tensor, listed: Tensor, noticed: Tensor, draws: Draws) -> Tenso
     Source: Chaney, Stewart & Engelhardt 2018 (RecSys), new items interleaved with a ranking of the others; one order for each
     user.
     """
-    columns = listed.shape[1] + noticed.shape[1]
-    places = torch.arange(columns)
+    places = torch.arange(listed.shape[1] + noticed.shape[1])
     length = (listed.sum(1) + noticed.sum(1))[:, None]
     _, luck = draws("place").uniform_pair(ids[:, None], places)
-    by_luck = luck.masked_fill(places >= length, torch.inf).argsort(dim=1, stable=True)
+    # Luck has 32 bits, so with the place behind it no two are equal; of as many places as there may be finds, the luckiest.
+    order = ((luck * 2.0**32).long() * len(places) + places).masked_fill(places >= length, _LAST)
+    by_luck = order.topk(noticed.shape[1], dim=1, largest=False).indices
     of_finds = by_luck.gather(1, (noticed.cumsum(1) - 1).clamp(min=0))          # the j-th find has the j-th luckiest place
-    taken = torch.zeros(len(ids), columns + 1, dtype=torch.bool)
-    taken.scatter_(1, of_finds.where(noticed, columns), True)
-    free = taken[:, :columns].to(torch.int8).argsort(dim=1, stable=True)            # the places that are left, from the top
-    of_slate = free.gather(1, (listed.cumsum(1) - 1).clamp(min=0))
+    taken = of_finds.masked_fill(~noticed, _LAST).sort(1).values
+    passed = taken - torch.arange(noticed.shape[1])                             # places left above each that is taken
+    which = (listed.cumsum(1) - 1).clamp(min=0)
+    of_slate = which + torch.searchsorted(passed, which, right=True)            # the j-th place that is left, from the top
     return torch.cat([of_slate, of_finds], 1)
+
+
+_LAST = 2**62
+"""Beyond every place, and every order of places."""

@@ -37,6 +37,10 @@ class Row(NamedTuple):
     paper: float | None
 
 
+SHOWN = "shown"
+"""What a level is that is not judged: the published value is printed and drawn beside ours."""
+
+
 class Verdict(NamedTuple):
     """What a row came to. The columns of claims.csv."""
 
@@ -53,7 +57,7 @@ class Verdict(NamedTuple):
     high: float
     replicates: int
     tolerance: str
-    inside: str                     # yes, no, or not played
+    inside: str                     # yes, no, shown (not judged), or not played
     p: float                        # of an order: the largest p of the sign tests between neighbours
     mean: float                     # measured, as a number; of an order the smallest mean difference
     published: float
@@ -194,15 +198,20 @@ def _level(row: Row, look: Lookup) -> Verdict:
     values = np.atleast_1d(evaluate(parse_expression(claim.value), look))
     found, (low, high) = t_interval(values), claim.band_of(row.paper)
     ends = (found.low, found.high) if found.n > 1 else (found.mean, found.mean)
-    inside = ends[0] <= high and ends[1] >= low
-    tolerance = f"{number(low)} to {number(high)}" if claim.band is not None else (
-        f"±{claim.tolerance}" if isinstance(claim.tolerance, str) else f"±{claim.tolerance:g}"
-    )
+    inside = "yes" if ends[0] <= high and ends[1] >= low else "no"
     return _verdict(
         row, paper="" if row.paper is None else f"{row.paper:g}", measured=f"{found.mean:.5g}", low=found.low, high=found.high,
-        replicates=found.n, tolerance=tolerance, inside="yes" if inside else "no", p=float("nan"), mean=found.mean,
-        published=float("nan") if row.paper is None else row.paper, band=(low, high),
+        replicates=found.n, tolerance=_tolerance(claim), inside=inside if claim.judged else SHOWN, p=float("nan"),
+        mean=found.mean, published=float("nan") if row.paper is None else row.paper, band=(low, high),
     )
+
+
+def _tolerance(claim: ClaimKeys) -> str:
+    if claim.band is not None:
+        return " to ".join(map(number, claim.band))
+    if claim.tolerance is None:
+        return ""
+    return f"±{claim.tolerance}" if isinstance(claim.tolerance, str) else f"±{claim.tolerance:g}"
 
 
 def _order(row: Row, look: Lookup) -> Verdict:

@@ -5,6 +5,7 @@ No world depends on it. What it names beyond its own keys (arms, axes, cells) is
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
@@ -124,6 +125,9 @@ class ClaimKeys(AskedKeys):
     band: tuple[float, float] | None = None
     """Instead of a tolerance: the lowest and the highest value that count as the same."""
 
+    judged: bool = True
+    """false: the published value is of another world, and is drawn and printed beside ours without being compared with it."""
+
     order: tuple[Expression | float, ...] | None = None
     """Instead of a level: two values or more, the smallest first. A number may be among them: [0, slope(oracle, 2, 19)]."""
 
@@ -145,10 +149,17 @@ class ClaimKeys(AskedKeys):
                 faults.append(problem("must have at least two entries", ("order",)))
             faults += [problem("is of a level, and this is an `order`", (key,))
                        for key in ("paper", "tolerance", "band") if getattr(self, key) is not None]
+            if not self.judged:
+                faults.append(problem("an order is judged: leave it out", ("judged",)))
         else:
             if self.share is not None:
                 faults.append(problem("is of an `order`, and this is a level", ("share",)))
-            if (self.tolerance is None) == (self.band is None):
+            if not self.judged:
+                if self.paper is None:
+                    faults.append(problem("needs `paper`, the published value to draw", ("judged",)))
+                faults += [problem("is for what is judged", (key,))
+                           for key in ("tolerance", "band", "discrepancy") if getattr(self, key) is not None]
+            elif (self.tolerance is None) == (self.band is None):
                 faults.append(problem("a level has either a `tolerance` or a `band`"))
             if self.tolerance is not None and self.paper is None:
                 faults.append(problem("needs `paper`, the published value", ("tolerance",)))
@@ -165,7 +176,9 @@ class ClaimKeys(AskedKeys):
         return self
 
     def band_of(self, paper: float | None) -> tuple[float, float]:
-        """Return the values that count as the published one."""
+        """Return the values that count as the published one; not a number where none is asked for."""
+        if not self.judged:
+            return math.nan, math.nan
         if self.band is not None:
             return self.band
         assert paper is not None            # a tolerance is around something

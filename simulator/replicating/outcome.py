@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from simulator.plain import count
-from simulator.replicating.claims import Verdict
+from simulator.replicating.claims import SHOWN, Verdict
 from simulator.replicating.keys import STATUS
 
 _WORDS = {"claim", "figure", "status", "over", "at", "kind", "of", "paper", "measured", "tolerance", "inside", "discrepancy"}
@@ -39,14 +39,16 @@ class Outcome:
     def summary(self) -> str:
         """Return how many rows are inside, in a sentence."""
         inside, known = self.claims["inside"], self.claims["discrepancy"] != ""
-        judged = inside != "not played"
+        judged = ~inside.isin(["not played", SHOWN])
         words = [f"{int((inside == 'yes').sum())} of {count(int(judged.sum()), 'row')} inside"]
         if (outside := int(((inside == "no") & known).sum())):
             words.append(f"{outside} known not to be")
         if self.unmet:
             words.append(f"{self.unmet} outside")
-        if not judged.all():
-            words.append(f"{int((~judged).sum())} not played")
+        if shown := int((inside == SHOWN).sum()):
+            words.append(f"{shown} shown only")
+        if unplayed := int((inside == "not played").sum()):
+            words.append(f"{unplayed} not played")
         return ", ".join(words)
 
 

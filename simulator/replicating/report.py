@@ -46,7 +46,8 @@ def write_overview(outcomes: Sequence[Outcome], made_by: str, quick: bool, unpla
         "# Published results, replicated", "",
         f"Made by `{made_by}`; not edited by hand.{form if quick else ''} A level is *inside* if the band of its tolerance "
         "and the 95 % interval over replicates have a point in common; an order, if a one-sided sign test over replicates says "
-        "so for each pair of neighbours (p < .05). What is known not to come out as published stays, and says why.", "",
+        "so for each pair of neighbours (p < .05). What is known not to come out as published stays, and says why. "
+        "What is \"shown\" was published of another world, and is not compared.", "",
         "| result | rows | seeds | seconds |", "|---|---|---|---|",
     ]  # fmt: skip
     for outcome in outcomes:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 from typer.testing import CliRunner
 
 from simulator.__main__ import app
 from simulator.faults import ScenarioError
 from simulator.replicating import loading
-from simulator.replicating.claims import Played, Row, judge, rows, sign_test
+from simulator.replicating.claims import Played, Row, Verdict, judge, rows, sign_test
 from simulator.replicating.expressions import NotAnExpression, Reference, evaluate, parse_expression, references
 from simulator.replicating.keys import ClaimKeys, ReplicationKeys
 from simulator.replicating.loading import asks_for_data, find, load_replication, shipped
+from simulator.replicating.outcome import load_outcome
 from simulator.scenario import load_scenario
 from simulator.sweeping import Cell
 
@@ -137,6 +140,26 @@ def test_a_level_is_the_mean_with_its_t_interval(cells: list[Cell]) -> None:
 def test_a_level_is_inside_if_band_and_interval_meet(cells: list[Cell], paper: float, tolerance: object, inside: str) -> None:
     keys = claim(value="random(rate=0)", paper=paper, tolerance=tolerance)
     assert judged(cells, keys, FLAT, paper=paper).inside == inside           # the interval is 1 ± 0.076
+
+
+def test_a_level_of_another_world_is_shown_and_not_judged(cells: list[Cell], tmp_path: Path) -> None:
+    found = judged(cells, claim(value="random(rate=0)", paper=7, judged=False), FLAT, paper=7)
+    assert (found.inside, found.paper, found.tolerance, found.mean) == ("shown", "7", "", pytest.approx(1.0))
+    assert judged(cells, claim(value="random", round=9, paper=7, judged=False), FLAT).inside == "not played"
+    pd.DataFrame([found], columns=Verdict._fields).to_csv(tmp_path / "claims.csv", index=False)
+    (tmp_path / "replication.json").write_text("{}")
+    outcome = load_outcome(tmp_path)
+    assert (outcome.summary, outcome.unmet) == ("0 of 0 rows inside, 1 shown only", 0)
+
+
+@pytest.mark.parametrize(("keys", "says"), [
+    ({"value": "random", "judged": False}, "needs `paper`"),
+    ({"value": "random", "paper": 1, "tolerance": 1, "judged": False}, "is for what is judged"),
+    ({"order": [0, "random"], "judged": False}, "an order is judged"),
+])
+def test_what_is_not_judged_has_nothing_to_be_judged_by(keys: dict, says: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        claim(**keys)
 
 
 def test_cells_are_averaged_and_chosen(cells: list[Cell]) -> None:

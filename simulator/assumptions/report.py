@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-import simulator.report
 from simulator.assumptions.figures import TITLES, orders_by_assumption, swap_matrix
 from simulator.assumptions.orders import FLIPS
 from simulator.assumptions.sentences import NAMES, answer, claim
 from simulator.assumptions.survey import NotAssumptions, Survey, load_survey
 from simulator.files import moved_into_place
 from simulator.report import FORMATS, save
-from simulator.report.html import inline, swatch
+from simulator.report.html import swatch
 from simulator.report.load import Arm
 from simulator.report.style import Drawing, Look, house_style, looks
+from simulator.report.template import write_page
 from simulator.report.vocabulary import NO_BREAK, difference, number
 
 __all__ = ["NotAssumptions", "write_assumptions_report"]
@@ -47,9 +44,7 @@ def write_assumptions_report(folder: Path, formats: Sequence[str] = ("svg",)) ->
             drawings += [orders_by_assumption(survey)] if survey.pairs["decided"].any() else []
             (folder / "figures").mkdir(exist_ok=True)
             pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
-    report = folder / "report.html"
-    report.write_text(_page(folder, survey, look, drawings, pictures), encoding="utf-8")
-    return report
+    return _write(folder, survey, look, drawings, pictures)
 
 
 def _tables(folder: Path, survey: Survey) -> None:
@@ -61,23 +56,19 @@ def _tables(folder: Path, survey: Survey) -> None:
         assumed.merge(survey.orders, on="cell").to_csv(part, index=False, float_format="%.10g")
 
 
-def _page(
+def _write(
     folder: Path, survey: Survey, look: dict[str, Look], drawings: Sequence[Drawing], pictures: dict[str, str]
-) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    css = Path(simulator.report.__file__).with_name("report.css").read_text(encoding="utf-8")
+) -> Path:
     source = folder / "sweep.yaml"
     swept = survey.swept
-    return environment.get_template("assumptions.html").render(
-        css=Markup(css),
+    return write_page(
+        folder / "report.html",
+        "assumptions/assumptions.html",
+        pictures,
         survey=survey,
         manifest=swept.manifest,
         answer=answer(survey),
         drawings=drawings,
-        picture=lambda drawing: inline(pictures[drawing.name], drawing),
         swatches={arm: swatch(arm_look) for arm, arm_look in look.items()},
         flips=_flip_rows(survey) if survey.speaks else [],
         pairs=_pair_rows(survey) if survey.speaks else [],

@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-import simulator.report
 from simulator.fitting.facts import FACTS
 from simulator.fitting.figures import WORLDS, parameters, six_facts, yardstick
 from simulator.fitting.fitted import Fitted, Verdict, load_fitted
@@ -19,8 +16,8 @@ from simulator.fitting.halves import WITHIN
 from simulator.plain import count
 from simulator.report import save
 from simulator.report.answers import Finding
-from simulator.report.html import inline
 from simulator.report.style import house_style
+from simulator.report.template import write_page
 from simulator.report.vocabulary import listing, number
 
 PAGE = "fit.html"
@@ -43,26 +40,20 @@ def write_fit_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
         drawings = [drawing for drawing in (*drawn, parameters(fitted)) if drawing is not None]
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
-    places = [Path(__file__).parent, Path(simulator.report.__file__).parent]
-    environment = Environment(
-        loader=FileSystemLoader(places), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     source = folder / "fit.yaml"
-    text = environment.get_template("fit.html").render(
-        css=Markup((places[1] / "report.css").read_text(encoding="utf-8")),
+    return write_page(
+        folder / PAGE,
+        "fitting/fit.html",
+        pictures,
         manifest=fitted.manifest,
         answer=answer(fitted),
         facts=_facts(fitted),
         keys=_keys(fitted),
         limits=_limits(fitted),
         drawings=drawings,
-        picture=lambda drawing: inline(pictures[drawing.name], drawing),
         made=_made(fitted),
         text=source.read_text(encoding="utf-8") if source.is_file() else "",
     )  # fmt: skip
-    page = folder / PAGE
-    page.write_text(text, encoding="utf-8")
-    return page
 
 
 def answer_line(folder: Path) -> str:

@@ -15,12 +15,12 @@ from simulator.remedies.pairs import HOLDS, TURNS, UNDECIDED
 from simulator.remedies.sentences import SURE, answer
 from simulator.remedies.study import Study, World, load_study
 from simulator.report import FORMATS, save
-from simulator.report.html import inline, swatch
-from simulator.report.style import Drawing, house_style
+from simulator.report.html import swatch
+from simulator.report.style import house_style
 from simulator.report.tradeoff import section
 from simulator.report.vocabulary import NO_BREAK, difference, lowered, number, signed, wording
 from simulator.sweeping.labels import in_words, steps
-from simulator.sweeping.report import REPORT_PARTS, page
+from simulator.sweeping.report import write_swept_page
 from simulator.yaml_source import read
 
 
@@ -45,12 +45,9 @@ def write_remedies_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Pa
         _named(study, table).to_csv(figures / f"{name}.csv", index=False, float_format="%.6g")
     named = {"fronts": None, "places": None, "orders": None} | {drawing.name: drawing for drawing in drawings}
 
-    def picture(drawing: Drawing) -> str:
-        return inline(pictures[drawing.name], drawing)
-
     swatches = {arm: swatch(look[kind]) for arm, kind in study.kind_of.items()}
     context = {
-        "study": study, "answer": answer(study), "drawings": named, "picture": picture,
+        "study": study, "answer": answer(study), "drawings": named,
         "swatches": swatches | {kind: swatch(look[kind]) for kind in study.kinds},
         "diversity": wording(study.keys.diversity), "utility": wording(study.keys.utility), "lowered": lowered,
         "overview": _overview(study), "worlds": [_world(study, world) for world in study.played],
@@ -58,10 +55,7 @@ def write_remedies_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Pa
         "sizes": list(_sizes(folder)), "seconds": _seconds(folder, study),
         "glossary": [wording(measure) for measure in dict.fromkeys([study.keys.diversity, study.keys.utility])],
     }  # fmt: skip
-    report = folder / "report.html"
-    templates = [Path(__file__).parent, *REPORT_PARTS]
-    report.write_text(page("remedies.html", folder, study.swept, context, templates), encoding="utf-8")
-    return report
+    return write_swept_page("remedies/remedies.html", folder, study.swept, pictures, context)
 
 
 def _named(study: Study, table: pd.DataFrame) -> pd.DataFrame:

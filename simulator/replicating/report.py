@@ -8,9 +8,9 @@ from pathlib import Path
 from simulator.replicating.figures import draw
 from simulator.replicating.keys import STATUS
 from simulator.replicating.outcome import Outcome, load_outcome
-from simulator.replicating.page import write_page
 from simulator.report import save
 from simulator.report.style import house_style
+from simulator.report.template import write_page
 
 COLUMNS = ("claim", "paper", "measured", "interval", "tolerance", "inside")
 
@@ -27,9 +27,9 @@ def write_replication_report(folder: Path, formats: Sequence[str] = ("svg", "png
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
     return write_page(
-        folder, Path(__file__).with_name("replication.html"), pictures,
+        folder / "report.html", "replicating/replication.html", pictures,
         about=outcome.about, rows=outcome.rows, summary=outcome.summary, unmet=outcome.unmet, drawings=drawings, status=STATUS,
-        source=(folder / "replication.yaml").read_text(encoding="utf-8"),
+        text=(folder / "replication.yaml").read_text(encoding="utf-8"),
     )
 
 

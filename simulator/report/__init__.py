@@ -11,7 +11,7 @@ from simulator.report.attribution import attribution, attribution_bars
 from simulator.report.concentration import item_concentration
 from simulator.report.events import event_effects
 from simulator.report.evidence import Evidence, weigh
-from simulator.report.html import page
+from simulator.report.html import write_run_page
 from simulator.report.language import place_in_list
 from simulator.report.load import NotARunDirectory, load_run
 from simulator.report.maps import interest_heat_maps, interest_map, snapshots
@@ -55,9 +55,7 @@ def write_report(run_dir: Path, formats: Sequence[str] | None = None, linked: bo
     fronts_table(evidence).to_csv(folder / "fronts.csv", index=False)
     if (sure := sureness(evidence)) is not None:
         sure.data.to_csv(folder / "sureness.csv", index=False)
-    report = run.path / "report.html"
-    report.write_text(page(evidence, figures, pictures, look), encoding="utf-8")
-    return report
+    return write_run_page(evidence, figures, pictures, look)
 
 
 def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[Drawing] | None]:

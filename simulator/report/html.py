@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import filter as filter_names
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from simulator.report.answers import answer
@@ -21,6 +19,7 @@ from simulator.report.headline import headline
 from simulator.report.language import language_users
 from simulator.report.style import Drawing, Look
 from simulator.report.sureness import sureness
+from simulator.report.template import write_page
 from simulator.report.tradeoff import fronts_section
 from simulator.report.training import accuracies
 from simulator.report.vocabulary import difference, difference_parts, number, wording
@@ -41,25 +40,19 @@ class Cell:
     holds: bool  # still significant when all differences of the table are tested together
 
 
-def page(
+def write_run_page(
     evidence: Evidence,
     figures: dict[str, Drawing | list[Drawing] | None],
     pictures: dict[str, str],
     look: dict[str, Look],
-) -> str:
-    """The whole report as HTML; `pictures` holds the SVG text of each drawing by its name."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number)
+) -> Path:
+    """Write the whole report and return its path; `pictures` holds the SVG text of each drawing by its name."""
     run = evidence.run
     split = attribution(evidence)
-    return environment.get_template("report.html").render(
-        css=Markup((Path(__file__).parent / "report.css").read_text(encoding="utf-8")),
+    return write_page(
+        run.path / "report.html",
+        "report/report.html",
+        pictures,
         run=run,
         manifest=run.manifest,
         evidence=evidence,
@@ -79,14 +72,14 @@ def page(
         splits=[] if split is None else split.splits(),
         wanting=wanting(evidence),
         figures=figures,
-        picture=lambda drawing: inline(pictures[drawing.name], drawing),
         swatches={arm: swatch(arm_look) for arm, arm_look in look.items()},
         accuracies=accuracies(evidence),
         language=language_users(evidence),
         focus_absent=_absent(evidence, "focus"),
         about_absent=_absent(evidence, "about"),
         glossary=[wording(measure) for measure in sorted(evidence.measures)],
-        provenance=_provenance(evidence),
+        made=_provenance(evidence),
+        text=run.scenario_text,
     )
 
 
@@ -111,20 +104,6 @@ def verdict_cells(evidence: Evidence) -> dict[str, list[Cell]]:
         ]
         for arm in evidence.run.arms
     }
-
-
-def inline(svg: str, drawing: Drawing) -> Markup:
-    """SVG text to stand in a page: without the head of a file, with ids that no other figure has."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r"<title>.*?</title>\s*", "", body, count=1, flags=re.DOTALL)
-    body = re.sub(r'(?<=\bid=")', f"{drawing.name}-", body)
-    body = re.sub(r'(?<=xlink:href="#)', f"{drawing.name}-", body)
-    body = re.sub(r"(?<=url\(#)", f"{drawing.name}-", body)
-    body = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", body, count=1)
-    body = re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", body, count=1)
-    label = Markup('<svg role="img" data-name="{}" aria-label="{}"').format(drawing.name, drawing.alt)
-    return Markup(body.replace("<svg", str(label), 1))
 
 
 def _cell(level: Interval | None, effect: Interval | None, bubble: int, two_sided: bool, holds: bool) -> Cell:

@@ -8,15 +8,15 @@ from typing import Any
 
 from simulator.plain import count
 from simulator.report import FORMATS, save
-from simulator.report.html import inline, swatch
+from simulator.report.html import swatch
 from simulator.report.load import Arm
-from simulator.report.style import Drawing, house_style, looks
+from simulator.report.style import house_style, looks
 from simulator.report.vocabulary import number, wording
 from simulator.sensitivity.analysis import LEVEL
 from simulator.sensitivity.figures import draw
 from simulator.sensitivity.sentences import answer, bend, estimate, outcome_words, percent
 from simulator.sensitivity.study import Estimate, NotASensitivity, Study, load_study
-from simulator.sweeping.report import page
+from simulator.sweeping.report import write_swept_page
 
 __all__ = ["NotASensitivity", "write_sensitivity_report"]
 
@@ -42,14 +42,10 @@ def write_sensitivity_report(folder: Path, formats: Sequence[str] = ("svg",)) ->
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for each in drawings.values() for drawing in each}
 
-    def picture(drawing: Drawing) -> str:
-        return inline(pictures[drawing.name], drawing)
-
     context = {
         "study": study,
         "answer": answer(study),
         "drawings": [(wording(measure), each) for measure, each in drawings.items()],
-        "picture": picture,
         "swatches": {arm: swatch(arm_look) for arm, arm_look in look.items()},
         "symbols": [SYMBOLS[index] for index in _columns(study)],
         "rows": _rows(study),
@@ -59,9 +55,7 @@ def write_sensitivity_report(folder: Path, formats: Sequence[str] = ("svg",)) ->
         "level": LEVEL,
         "glossary": [wording(measure) for measure in study.measures],
     }
-    report = folder / "report.html"
-    report.write_text(page("sensitivity.html", folder, swept, context, [Path(__file__).parent]), encoding="utf-8")
-    return report
+    return write_swept_page("sensitivity/sensitivity.html", folder, swept, pictures, context)
 
 
 def _columns(study: Study) -> list[str]:

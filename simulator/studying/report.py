@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from simulator.plain import count
-from simulator.replicating.page import write_page
 from simulator.report import save
 from simulator.report.style import house_style
+from simulator.report.template import write_page
 from simulator.studying.figures import draw
 from simulator.studying.outcome import Outcome, Table, load_outcome
 
@@ -35,9 +35,9 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
     return write_page(
-        folder, Path(__file__).with_name("study.html"), pictures,
+        folder / "report.html", "studying/study.html", pictures,
         about=outcome.about, sections=_sections(outcome), size=_size(outcome), left_out=_left_out(outcome), drawings=drawings,
-        summary=outcome.summary("prediction"), source=(folder / "study.yaml").read_text(encoding="utf-8"),
+        summary=outcome.summary("prediction"), text=(folder / "study.yaml").read_text(encoding="utf-8"),
     )
 
 

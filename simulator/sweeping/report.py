@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-import simulator.report
 from simulator.plain import count
 from simulator.report import FORMATS, save
 from simulator.report.answers import Finding
 from simulator.report.evidence import ALPHA
-from simulator.report.html import inline, swatch
+from simulator.report.html import swatch
 from simulator.report.load import Arm
 from simulator.report.style import Drawing, Look, house_style, looks
+from simulator.report.template import write_page
 from simulator.report.vocabulary import capital, difference, listing, lowered, number, signed, wording
 from simulator.sweeping.designs import SAMPLED
 from simulator.sweeping.execution import REMEDIES
@@ -26,7 +24,6 @@ from simulator.sweeping.figures import Swept, SweptAxis, heat_maps, lines, rank_
 from simulator.sweeping.tradeoff import tradeoff_figure, tradeoff_sentence, tradeoff_tables, worlds
 
 NAMED = 6  # policies, cells or flips that a sentence names one by one
-REPORT_PARTS = (Path(simulator.report.__file__).parent,)
 DESIGNS = {
     "grid": "a grid: every combination of the values",
     "fraction": "a fraction of a grid: every combination of the values of all axes but the last, and the last one's in turn",
@@ -70,10 +67,7 @@ def write_sweep_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
         drawings = _draw(swept, look)
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for each in drawings.values() for drawing in each}
-    report = folder / "report.html"
-    text = page("sweep.html", folder, swept, _context(swept, look, drawings, pictures), REPORT_PARTS)
-    report.write_text(text, encoding="utf-8")
-    return report
+    return write_swept_page("sweeping/sweep.html", folder, swept, pictures, _context(swept, look, drawings))
 
 
 # The tables --------------------------------------------------------------------------------------------------
@@ -307,19 +301,12 @@ def _draw(swept: Swept, look: dict[str, Look]) -> dict[str, list[Drawing]]:
     return {place: [drawing for drawing in each if drawing is not None] for place, each in places.items()}
 
 
-def page(template: str, folder: Path, swept: Swept, context: Mapping[str, Any], templates: Sequence[Path] = ()) -> str:
-    """The page of a sweep, or one that extends it: what every such page tells, and `context`.
-
-    templates: folders where the template may be, beside that of sweep.html.
-    """
-    environment = Environment(
-        loader=FileSystemLoader([*templates, Path(__file__).parent]), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    css = Path(simulator.report.__file__).with_name("report.css").read_text(encoding="utf-8")
+def write_swept_page(
+    template: str, folder: Path, swept: Swept, pictures: Mapping[str, str], context: Mapping[str, Any]
+) -> Path:
+    """Write the page of a sweep, or one that extends it: what every such page tells, and `context`. Returns its path."""
     sources = folder / "sweep.yaml"
     shared = {
-        "css": Markup(css),
         "manifest": swept.manifest,
         "swept": swept,
         "cells": _cell_rows(swept),
@@ -328,12 +315,10 @@ def page(template: str, folder: Path, swept: Swept, context: Mapping[str, Any], 
         "made": _made(swept),
         "text": sources.read_text(encoding="utf-8") if sources.is_file() else "",
     }
-    return environment.get_template(template).render({**shared, **context})
+    return write_page(folder / "report.html", template, pictures, **{**shared, **context})
 
 
-def _context(
-    swept: Swept, look: dict[str, Look], drawings: dict[str, list[Drawing]], pictures: dict[str, str]
-) -> dict[str, Any]:
+def _context(swept: Swept, look: dict[str, Look], drawings: dict[str, list[Drawing]]) -> dict[str, Any]:
     return {
         "answer": answer(swept),
         "verdicts": {wording(measure): verdicts(swept, measure).set_index("arm").to_dict("index") for measure in swept.measures}
@@ -341,7 +326,6 @@ def _context(
         "alpha": ALPHA,
         "lowered": lowered,
         "drawings": drawings,
-        "picture": lambda drawing: inline(pictures[drawing.name], drawing),
         "swatches": {arm: swatch(arm_look) for arm, arm_look in look.items()},
         "shifts": _shift_rows(swept) if swept.baseline and swept.replicates > 1 and not swept.sampled else [],
         "correlations": _correlation_rows(swept) if swept.sampled else [],

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-import simulator.report
 from simulator.plain import count
 from simulator.report import save
 from simulator.report.answers import Finding
-from simulator.report.html import inline, swatch
+from simulator.report.html import swatch
 from simulator.report.style import house_style
+from simulator.report.template import write_page
 from simulator.report.tradeoff import in_short, section
 from simulator.report.vocabulary import difference, number, wording
 from simulator.statistics import Interval
@@ -39,17 +36,14 @@ def write_tune_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
         drawings = [each for each in drawn if each is not None]
         (folder / "figures").mkdir(exist_ok=True)
         pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
-    places = [Path(__file__).parent, Path(simulator.report.__file__).parent]
-    environment = Environment(
-        loader=FileSystemLoader(places), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     sources = folder / "tune.yaml"
-    text = environment.get_template("tune.html").render(
-        css=Markup((places[1] / "report.css").read_text(encoding="utf-8")),
+    return write_page(
+        folder / "report.html",
+        "tuning/tune.html",
+        pictures,
         manifest=tuned.manifest,
         answer=answer(tuned),
         drawings=drawings,
-        picture=lambda drawing: inline(pictures[drawing.name], drawing),
         swatches={arm: swatch(arm_look) for arm, arm_look in look.items()},
         fronts=None if front is None else section([("", front)]),
         goal=wording(tuned.keys.goal),
@@ -59,9 +53,6 @@ def write_tune_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
         made=_made(tuned),
         text=sources.read_text(encoding="utf-8") if sources.is_file() else "",
     )  # fmt: skip
-    page = folder / "report.html"
-    page.write_text(text, encoding="utf-8")
-    return page
 
 
 def answer(tuned: Tuned) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,10 +15,11 @@ import pandas as pd
 from simulator import runner
 from simulator.controls import Oracle, Organic
 from simulator.datasets import Dataset
+from simulator.faults import ScenarioError
 from simulator.files import moved_into_place
 from simulator.plain import count
 from simulator.rundir import versions, write_run
-from simulator.scenario import Scenario
+from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import end_values, paired_effects
 from simulator.store import State
 from simulator.sweeping.cells import Cell
@@ -63,12 +65,31 @@ class Sweeping:
         there = self.folder / "cells"
         if not there.is_dir():
             raise NotThisSweep(f"--out {self.folder}: is there already and holds no sweep; name another folder")
+        self._adopt()
         known = {folder.name for folder in there.iterdir()}
         if known and not known & {cell.scenario.digest[:DIGITS] for cell in self.sweep.cells}:
             raise NotThisSweep(
                 f"--out {self.folder}: holds a sweep that has no cell in common with this one, so the base scenario was "
                 "changed, or filterbubble was. Undo the change to go on with it, or name another folder."
             )
+
+    def _adopt(self) -> None:
+        """Take over what an earlier filterbubble has finished: there a cell has another digest, as keys have come since.
+
+        Its scenario is written down with every key that there was. Read now, it has the defaults of those that there were not;
+        if it then is one of the cells, it always was.
+        """
+        missing = {cell.scenario.digest: cell for cell in self.sweep.cells if not self.finished(cell)}
+        ours = {self.cell_folder(cell).name for cell in self.sweep.cells}
+        for folder in sorted((self.folder / "cells").iterdir()) if missing else ():
+            if folder.name in ours or (cell := missing.get(_digest_by_now(folder) or "")) is None:
+                continue
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            manifest["hashes"] |= {"scenario": cell.scenario.digest, "scenario_then": manifest["hashes"]["scenario"]}
+            with moved_into_place(folder / "manifest.json") as part:
+                part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            shutil.rmtree(self.cell_folder(cell), ignore_errors=True)       # begun anew, and not finished
+            folder.rename(self.cell_folder(cell))
 
     @property
     def progress(self) -> str:
@@ -191,6 +212,16 @@ class Sweeping:
             "seconds": round((datetime.now(UTC) - self.started).total_seconds(), 2),
             "digest": sweep.digest,
         }
+
+
+def _digest_by_now(folder: Path) -> str | None:
+    """Return the digest that the scenario of a finished run has in this version; None of any other folder."""
+    try:
+        if not json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("finished"):
+            return None
+        return load_scenario(folder / "scenario.yaml").digest
+    except (OSError, ValueError, ScenarioError):
+        return None
 
 
 def _named(scenario: Scenario, control: type) -> str | None:

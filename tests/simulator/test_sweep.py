@@ -133,6 +133,37 @@ def test_only_what_is_new_is_played(sweep: Path, tmp_path: Path, monkeypatch: py
     assert set(played) == {0.05}
 
 
+def test_what_an_earlier_version_has_finished_is_taken_over(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A version without a key writes scenarios without it, under another digest; one with another default is another world."""
+    out = tmp_path / "out"
+    assert command("sweep", sweep, "--out", out, "--workers", 1, "--quiet").exit_code == 0
+    before = numbers(out)
+    folders = sorted((out / "cells").iterdir())
+    for number, folder in enumerate(folders):
+        file, manifest = folder / "scenario.yaml", json.loads((folder / "manifest.json").read_text())
+        text = file.read_text()
+        assert text.count("  intent: null\n") == 1
+        file.write_text(text.replace("  intent: null\n", "" if number else "  intent: topic\n"))
+        manifest["hashes"]["scenario"] = f"{number}" * 64
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        folder.rename(folder.with_name(f"{number}" * 12))
+    played = []
+    play = processes.play
+
+    def counted(scenario, *arguments):
+        played.append(scenario.digest)
+        return play(scenario, *arguments)
+
+    monkeypatch.setattr(processes, "play", counted)
+    assert command("sweep", sweep, "--out", out, "--workers", 1, "--quiet").exit_code == 0
+    assert {digest[:12] for digest in played} == {folders[0].name}
+    assert {folder.name for folder in (out / "cells").iterdir()} == {folder.name for folder in folders} | {"0" * 12}
+    assert numbers(out) == before
+    hashes = json.loads((folders[1] / "manifest.json").read_text())["hashes"]
+    assert hashes["scenario"][:12] == folders[1].name
+    assert hashes["scenario_then"] == "1" * 64
+
+
 def test_another_sweep_is_refused(sweep: Path, tmp_path: Path):
     out = tmp_path / "out"
     assert command("sweep", sweep, "--out", out, "--workers", 1, "--quiet").exit_code == 0

@@ -14,12 +14,10 @@ from simulator.plain import count
 from simulator.replicating.execution import play
 from simulator.replicating.loading import asks_for_data, find, load_replication
 from simulator.replicating.outcome import Outcome, load_outcome
-from simulator.replicating.page import made_by
+from simulator.replicating.playing import Stopped, made_by, play_each
 from simulator.replicating.report import NEEDS_DATA, write_overview, write_replication_report
 from simulator.runner import Resources
 from simulator.session import BAD_INPUT, FAILED
-from simulator.store import InUse
-from simulator.sweeping.execution import NotThisSweep
 
 _WIDEST = 32        # of a column but the claim's: orders of many terms are shortened, and whole on the page
 _WIDE = 150         # columns where nobody says how many there are
@@ -45,22 +43,14 @@ def run_replications(
     except (ScenarioError, DatasetError) as error:
         _err.print(str(error), markup=False)
         return BAD_INPUT
-    code, outcomes = 0, []
-    for replication in replications:
-        folder = (out or Path("runs") / "replications") / (f"{replication.name}-quick" if quick else replication.name)
-        try:
-            played = play(replication, folder, resources, quiet)
-            page = write_replication_report(folder)
-        except (NotThisSweep, InUse, DatasetError) as error:
-            _err.print(str(error), markup=False)
-            return BAD_INPUT
-        except OSError as error:
-            _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)
-            return FAILED
-        outcome = load_outcome(folder)
-        outcomes.append(outcome)
-        _print(outcome, page)
-        code = max(code, played, FAILED if outcome.unmet else 0)
+    root = out or Path("runs") / "replications"
+    try:
+        code, outcomes = play_each(
+            [(each, root / (f"{each.name}-quick" if quick else each.name)) for each in replications], resources, quiet,
+            play=play, write_report=write_replication_report, load=load_outcome, tell=_tell,
+        )
+    except Stopped as stopped:
+        return stopped.code
     for file in unplayed:
         _out.print(f"\n{file.stem}: {NEEDS_DATA}", markup=False)
     if docs is not None:
@@ -70,7 +60,8 @@ def run_replications(
     return code
 
 
-def _print(outcome: Outcome, page: Path) -> None:
+def _tell(outcome: Outcome, page: Path) -> int:
+    """Print what a replication came to; return the exit code: 1 if a claim is not met."""
     _out.print(f"\n{outcome.about['paper']}", markup=False)
     table = Table("claim", box=None, width=None if _out.is_terminal else _WIDE)
     for title in ("paper", "measured", "95 % interval", "tolerance", "inside?"):
@@ -81,3 +72,4 @@ def _print(outcome: Outcome, page: Path) -> None:
     about = outcome.about
     size = f"{count(about['cells_finished'], 'world')} of {count(about['replicates'], 'replicate')}, {about['seconds']:.0f} s"
     _out.print(f"{outcome.summary} ({size}). Report: {page}", markup=False)
+    return FAILED if outcome.unmet else 0

@@ -11,15 +11,13 @@ from rich.table import Table
 
 from simulator.datasets import DatasetError
 from simulator.faults import ScenarioError
-from simulator.replicating.page import made_by
+from simulator.replicating.playing import Stopped, made_by, play_each
 from simulator.runner import Resources
 from simulator.session import BAD_INPUT, FAILED
-from simulator.store import InUse
 from simulator.studying.execution import play
 from simulator.studying.loading import Study, find, load_study
 from simulator.studying.outcome import Outcome, load_outcome
 from simulator.studying.report import KINDS, write_markdown, write_study_report
-from simulator.sweeping.execution import NotThisSweep
 
 _WIDE = 170         # columns where nobody says how many there are
 _out = Console(highlight=False, soft_wrap=True)
@@ -40,22 +38,14 @@ def run_studies(
         for study in studies:
             _plan(study)
         return 0
-    code, outcomes = 0, []
-    for study in studies:
-        folder = (out or Path("runs") / "studies") / study.name
-        try:
-            played = play(study, folder, resources, quiet)
-            page = write_study_report(folder)
-        except (NotThisSweep, InUse, DatasetError) as error:
-            _err.print(str(error), markup=False)
-            return BAD_INPUT
-        except OSError as error:
-            _err.print(f"{folder}: cannot be written to: {error.strerror}", markup=False)
-            return FAILED
-        outcome = load_outcome(folder)
-        outcomes.append(outcome)
-        _print(outcome, page)
-        code = max(code, played, FAILED if outcome.broken else 0)
+    root = out or Path("runs") / "studies"
+    try:
+        code, outcomes = play_each(
+            [(each, root / each.name) for each in studies], resources, quiet,
+            play=play, write_report=write_study_report, load=load_outcome, tell=_tell,
+        )
+    except Stopped as stopped:
+        return stopped.code
     if docs is not None:
         options = {"--size": size or None, "--seed": seed, "--replicates": replicates}
         _document(outcomes, docs, made_by(["study", *names], options, overrides, data, docs))
@@ -93,7 +83,8 @@ def _plan(study: Study) -> None:
                f"{len(first.policies)} arms, {len(study.keys.questions)} questions", markup=False)
 
 
-def _print(outcome: Outcome, page: Path) -> None:
+def _tell(outcome: Outcome, page: Path) -> int:
+    """Print what a study came to; return the exit code: 1 if a control is not as it must be."""
     _out.print(f"\n{outcome.about['title']}", markup=False)
     for kind in KINDS:
         found = outcome.questions(kind)
@@ -106,3 +97,4 @@ def _print(outcome: Outcome, page: Path) -> None:
             table.add_row(row[0], *row[-3:])
         _out.print(table, crop=False)
     _out.print(f"Predictions: {outcome.summary('prediction') or 'none'}. Report: {page}", markup=False)
+    return FAILED if outcome.broken else 0

@@ -62,6 +62,16 @@ def parse_override(text: str, option: str | None = None) -> Override:
     return Override(option, loc, parsed.values)
 
 
+def option_overrides(source: Source, seed: int | None, replicates: int | str | None, data: str | None) -> list[Override]:
+    """Return what the options change that are not `--set`: those that were given."""
+    if data is not None and isinstance(source.values, dict) and "data" not in source.values:
+        raise ScenarioError([Fault(f"--data {data}", f"{source.name} has no `data:`: it uses no data")])
+    given: list[tuple[str, Loc, Any]] = [
+        ("seed", ("seed",), seed), ("replicates", ("replicates",), replicates), ("data", ("data", "path"), data),
+    ]  # fmt: skip
+    return [Override(f"--{name} {value}", loc, value) for name, loc, value in given if value is not None]
+
+
 def apply(source: Source, overrides: Sequence[Override], defaults: Any) -> Changed:
     """The source with each change made in turn; a section that it leaves out is made, as in `defaults`."""
     changed = Changed(**{**vars(source), "values": deepcopy(source.values)})

@@ -56,7 +56,7 @@ from simulator.measures.frame import Pairs
 from simulator.network_keys import NetworkKeys, network_conflicts
 from simulator.newcomer_conflicts import newcomer_conflicts
 from simulator.news_conflicts import news_conflicts
-from simulator.overrides import Changed, Override, apply, parse_override
+from simulator.overrides import Changed, Override, apply, option_overrides, parse_override
 from simulator.own_code import NAME, make_importable
 from simulator.parts import (
     ALLOW_CODE,
@@ -850,15 +850,7 @@ def load_scenario(
     if allow_code:
         make_importable([Path(path).parent, Path()])
     changes = [parse_override(text) for text in overrides]
-    if seed is not None:
-        changes.append(Override(f"--seed {seed}", ("seed",), seed))
-    if replicates is not None:
-        changes.append(Override(f"--replicates {replicates}", ("replicates",), replicates))
-    if data is not None:
-        if isinstance(source.values, dict) and "data" not in source.values:
-            raise ScenarioError([Fault(f"--data {data}", f"{source.name} has no `data:`: it uses no data")])
-        changes.append(Override(f"--data {data}", ("data", "path"), data))
-    return check(source, changes, allow_code)
+    return check(source, [*changes, *option_overrides(source, seed, replicates, data)], allow_code)
 
 
 _COMMANDS = {

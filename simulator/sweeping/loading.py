@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.faults import Fault, Loc, ScenarioError, shown
-from simulator.overrides import Changed, Override, apply, parse_override
+from simulator.overrides import Changed, Override, apply, option_overrides, parse_override
 from simulator.own_code import make_importable
 from simulator.scenario import _defaults
 from simulator.sweeping.axes import Dimension, Level, content, read_axes, read_cases
@@ -23,9 +23,10 @@ from simulator.sweeping.keys import MOST_CELLS, FileKeys, SweepKeys
 from simulator.sweeping.labels import NotAKey, steps
 from simulator.sweeping.remedied import SECTION, misfits, thinned
 from simulator.sweeping.remedy_keys import RemedyKeys
+from simulator.sweeping.settings import read_settings
 from simulator.sweeping.source import checked, fault_at, part, without
 from simulator.sweeping.sweep import Axis, Sample, Sweep
-from simulator.yaml_source import Source, read
+from simulator.yaml_source import read
 
 WORLD = "world"                         # the label of the axis that `worlds` are
 OWN = ("sweep", "worlds", SECTION)      # keys of a sweep file that options change; all others are the scenario's
@@ -64,14 +65,14 @@ def load_sweep(
         raise ScenarioError(faults)
     if allow_code:
         make_importable([*(Path(start.name).parent for start in starts.values()), Path(path).parent, Path()])
-    settings, where = _settings(document, head, faults)
+    settings, where = read_settings(document, head.set if head else None, faults)
     if quick:
         where |= {change.option: ("quick", change.option.removeprefix(QUICK)) for change in changes if QUICK in change.option}
     settings += [change for change in changes if change.loc[0] not in OWN]
     bases, wrong = {}, []
     for name, start in starts.items():
         try:
-            bases[name] = apply(start, [*settings, *_options(start, seed, replicates, data)], _defaults())
+            bases[name] = apply(start, [*settings, *option_overrides(start, seed, replicates, data)], _defaults())
         except ScenarioError as error:
             placed = (fault_at(document, where[f.where], f.message, f.key) if f.where in where else f for f in error.faults)
             wrong.append((name, placed))
@@ -252,32 +253,6 @@ def _sweep(document: Changed, faults: list[Fault]) -> tuple[SweepKeys | None, li
         more += [fault_at(document, axis.loc, message) for axis in dimensions if len(axis.levels) == 1]
     faults += more
     return keys, dimensions
-
-
-def _settings(document: Changed, head: FileKeys | None, faults: list[Fault]) -> tuple[list[Override], dict[str, Loc]]:
-    """The changes of the section `set`, and the place of each by the name that its faults bear."""
-    settings: list[Override] = []
-    where: dict[str, Loc] = {}
-    for key, value in ((head and head.set) or {}).items():
-        option, loc = f"set {key}", ("set", key)
-        try:
-            settings.append(Override(option, steps(key), value))
-            where[option] = loc
-        except NotAKey as error:
-            faults.append(fault_at(document, loc, str(error)))
-    return settings, where
-
-
-def _options(start: Source, seed: int | None, replicates: int | str | None, data: str | None) -> list[Override]:
-    """The options of `load_scenario` that are not `--set`."""
-    if data is not None and isinstance(start.values, dict) and "data" not in start.values:
-        raise ScenarioError([Fault(f"--data {data}", f"{start.name} has no `data:`: it uses no data")])
-    given: list[tuple[str, Loc, Any]] = [
-        ("seed", ("seed",), seed),
-        ("replicates", ("replicates",), replicates),
-        ("data", ("data", "path"), data),
-    ]
-    return [Override(f"--{name} {value}", loc, value) for name, loc, value in given if value is not None]
 
 
 def _sample(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from simulator.faults import Fault, Loc, ScenarioError, did_you_mean, shown
+from simulator.faults import Fault, ScenarioError, did_you_mean, shown
 from simulator.measures import select
-from simulator.overrides import Changed, Override, apply, parse_override
+from simulator.overrides import Changed, Override, apply, option_overrides, parse_override
 from simulator.own_code import make_importable
 from simulator.scenario import Scenario, _defaults
 from simulator.sweeping.axes import Dimension, Level, read_axes
 from simulator.sweeping.cells import make_cells
-from simulator.sweeping.labels import NotAKey, steps
+from simulator.sweeping.labels import steps
+from simulator.sweeping.settings import read_settings
 from simulator.sweeping.source import checked, fault_at, part, without
 from simulator.tuning.keys import TuneFile, TuneKeys
-from simulator.yaml_source import Source, read, write
+from simulator.yaml_source import read, write
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def load_tune(
         raise ScenarioError(faults)
     if allow_code:
         make_importable([Path(start.name).parent, Path(path).parent, Path()])
-    settings, where = _settings(document, head, faults)
+    settings, where = read_settings(document, head.set if head else None, faults)
     settings += [change for change in changes if change.loc[0] != "tune"]
     try:
-        base = apply(start, [*settings, *_options(start, seed, replicates, data)], _defaults())
+        base = apply(start, [*settings, *option_overrides(start, seed, replicates, data)], _defaults())
         (cell,) = make_cells(base, [{}], document, where, allow_code)
     except ScenarioError as error:
         placed = (fault_at(document, where[f.where], f.message, f.key) if f.where in where else f for f in error.faults)
@@ -190,27 +190,3 @@ def _ends(knobs: Sequence[Dimension]) -> list[dict[str, Level]]:
         for knob in knobs
         for level in (knob.levels if knob.range is None else (knob.at(0.0), knob.at(1.0)))
     ]
-
-
-def _settings(document: Changed, head: TuneFile | None, faults: list[Fault]) -> tuple[list[Override], dict[str, Loc]]:
-    """The changes of the section `set`, and the place of each by the name that its faults bear."""
-    settings: list[Override] = []
-    where: dict[str, Loc] = {}
-    for key, value in ((head and head.set) or {}).items():
-        option, loc = f"set {key}", ("set", key)
-        try:
-            settings.append(Override(option, steps(key), value))
-            where[option] = loc
-        except NotAKey as error:
-            faults.append(fault_at(document, loc, str(error)))
-    return settings, where
-
-
-def _options(start: Source, seed: int | None, replicates: int | None, data: str | None) -> list[Override]:
-    """The options of `load_scenario` that are not `--set`."""
-    if data is not None and isinstance(start.values, dict) and "data" not in start.values:
-        raise ScenarioError([Fault(f"--data {data}", f"{start.name} has no `data:`: it uses no data")])
-    given: list[tuple[str, Loc, Any]] = [
-        ("seed", ("seed",), seed), ("replicates", ("replicates",), replicates), ("data", ("data", "path"), data),
-    ]  # fmt: skip
-    return [Override(f"--{name} {value}", loc, value) for name, loc, value in given if value is not None]

@@ -11,7 +11,7 @@ from simulator.assumptions.orders import FLIPS
 from simulator.assumptions.sentences import NAMES, answer, claim
 from simulator.assumptions.survey import NotAssumptions, Survey, load_survey
 from simulator.files import moved_into_place
-from simulator.report import FORMATS, save
+from simulator.report import check_formats, save_all
 from simulator.report.html import swatch
 from simulator.report.load import Arm
 from simulator.report.style import Drawing, Look, house_style, looks
@@ -29,9 +29,7 @@ def write_assumptions_report(folder: Path, formats: Sequence[str] = ("svg",)) ->
     Every figure goes to `figures/` in each of `formats` (svg, png), with its numbers beside it as CSV. Worlds that are missing
     are said to be. Made again, all files come out the same. `NotAssumptions` if the folder lacks a file or one is malformed.
     """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
+    check_formats(formats)
     folder = Path(folder)
     survey = load_survey(folder)
     _tables(folder, survey)
@@ -42,8 +40,7 @@ def write_assumptions_report(folder: Path, formats: Sequence[str] = ("svg",)) ->
         with house_style():
             drawings = [swap_matrix(survey, look)]
             drawings += [orders_by_assumption(survey)] if survey.pairs["decided"].any() else []
-            (folder / "figures").mkdir(exist_ok=True)
-            pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
+            pictures = save_all(drawings, folder, formats)
     return _write(folder, survey, look, drawings, pictures)
 
 

@@ -14,7 +14,7 @@ from simulator.fitting.figures import WORLDS, parameters, six_facts, yardstick
 from simulator.fitting.fitted import Fitted, Verdict, load_fitted
 from simulator.fitting.halves import WITHIN
 from simulator.plain import count
-from simulator.report import save
+from simulator.report import save_all
 from simulator.report.answers import Finding
 from simulator.report.style import house_style
 from simulator.report.template import write_page
@@ -38,8 +38,7 @@ def write_fit_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
     with house_style():
         drawn = [six_facts(fitted), yardstick(fitted)] if fitted.worlds else []
         drawings = [drawing for drawing in (*drawn, parameters(fitted)) if drawing is not None]
-        (folder / "figures").mkdir(exist_ok=True)
-        pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
+        pictures = save_all(drawings, folder, formats)
     source = folder / "fit.yaml"
     return write_page(
         folder / PAGE,

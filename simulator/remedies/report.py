@@ -14,7 +14,7 @@ from simulator.remedies.figures import fronts, look_of_kinds, orders, places
 from simulator.remedies.pairs import HOLDS, TURNS, UNDECIDED
 from simulator.remedies.sentences import SURE, answer
 from simulator.remedies.study import Study, World, load_study
-from simulator.report import FORMATS, save
+from simulator.report import check_formats, save_all
 from simulator.report.html import swatch
 from simulator.report.style import house_style
 from simulator.report.tradeoff import section
@@ -30,16 +30,13 @@ def write_remedies_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Pa
     Returns the path of the page. Every figure goes to `figures/` in each of `formats` (svg, png), with its numbers beside it as
     CSV. What is missing is said to be. Made again, all files come out the same. `NotASweep` if a file is missing or malformed.
     """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
+    check_formats(formats)
     study = load_study(Path(folder))
     look = look_of_kinds(study)
     figures = folder / "figures"
     with house_style():
         drawings = [each for each in (fronts(study, look), places(study), orders(study)) if each is not None]
-        figures.mkdir(exist_ok=True)
-        pictures = {drawing.name: save(drawing, figures, formats) for drawing in drawings}
+        pictures = save_all(drawings, folder, formats)
     tables = {"remedies": study.effects, "pairs": study.pairs, "survival": study.survival, "dominating": study.dominating}
     for name, table in tables.items():
         _named(study, table).to_csv(figures / f"{name}.csv", index=False, float_format="%.6g")

@@ -8,7 +8,7 @@ from pathlib import Path
 from simulator.replicating.figures import draw
 from simulator.replicating.keys import STATUS
 from simulator.replicating.outcome import Outcome, load_outcome
-from simulator.report import save
+from simulator.report import save_all
 from simulator.report.style import house_style
 from simulator.report.template import write_page
 
@@ -24,8 +24,7 @@ def write_replication_report(folder: Path, formats: Sequence[str] = ("svg", "png
     outcome = load_outcome(folder)
     with house_style():
         drawings = draw(outcome)
-        (folder / "figures").mkdir(exist_ok=True)
-        pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
+        pictures = save_all(drawings, folder, formats)
     return write_page(
         folder / "report.html", "replicating/replication.html", pictures,
         about=outcome.about, rows=outcome.rows, summary=outcome.summary, unmet=outcome.unmet, drawings=drawings, status=STATUS,

@@ -23,7 +23,7 @@ from simulator.report.tradeoff import diversity_against_utility, fronts_table
 from simulator.report.training import learning_curves
 from simulator.report.trajectories import difference_curves, family_trajectories, focus_trajectories, supply_trajectories
 
-__all__ = ["NotARunDirectory", "save", "write_report"]
+__all__ = ["NotARunDirectory", "check_formats", "save", "save_all", "write_report"]
 
 FORMATS = ("svg", "png")
 
@@ -38,18 +38,15 @@ def write_report(run_dir: Path, formats: Sequence[str] | None = None, linked: bo
     run = load_run(run_dir)
     if formats is None:
         formats = run.scenario.get("report", {}).get("formats", FORMATS)
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
+    check_formats(formats)
     if linked and not formats:
         formats = ("svg",)
     evidence = weigh(run)
     look = looks(run.arms, run.baseline, run.reference)
     folder = run.path / "figures"
-    folder.mkdir(exist_ok=True)
     with house_style():
         figures = draw(evidence, look)
-        pictures = {drawing.name: save(drawing, folder, formats) for drawing in _flat(figures.values())}
+        pictures = save_all(_flat(figures.values()), run.path, formats)
     evidence.effects.to_csv(folder / "effects.csv", index=False)
     evidence.areas.to_csv(folder / "areas.csv", index=False)
     fronts_table(evidence).to_csv(folder / "fronts.csv", index=False)
@@ -79,6 +76,20 @@ def draw(evidence: Evidence, look: dict[str, Look]) -> dict[str, Drawing | list[
         "training": learning_curves(evidence.run.training, [arm.name for arm in evidence.run.arms], look),
         "all": family_trajectories(evidence, look),
     }
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise a ValueError if one of `formats` is none that a figure can be written in."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
+
+
+def save_all(drawings: Iterable[Drawing], folder: Path, formats: Sequence[str]) -> dict[str, str]:
+    """Write the files of drawings to `figures/` in a folder; returns the SVG text of each by its name."""
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
+    return {drawing.name: save(drawing, figures, formats) for drawing in drawings}
 
 
 def save(drawing: Drawing, folder: Path, formats: Sequence[str]) -> str:

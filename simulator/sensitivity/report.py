@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from simulator.plain import count
-from simulator.report import FORMATS, save
+from simulator.report import check_formats, save_all
 from simulator.report.html import swatch
 from simulator.report.load import Arm
 from simulator.report.style import house_style, looks
@@ -30,17 +31,14 @@ def write_sensitivity_report(folder: Path, formats: Sequence[str] = ("svg",)) ->
     Every figure goes to `figures/` in each of `formats` (svg, png), with its numbers beside it as CSV. What is missing is said
     to be. Made again, all files come out the same. `NotASensitivity` if the folder lacks a file or one is malformed.
     """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
+    check_formats(formats)
     folder = Path(folder)
     study = load_study(folder)
     swept = study.swept
     look = looks([Arm(name, "", False, False, False) for name in swept.arms], swept.baseline, swept.reference)
     with house_style():
         drawings = {measure: draw(study, look, measure) for measure in study.measures}
-        (folder / "figures").mkdir(exist_ok=True)
-        pictures = {drawing.name: save(drawing, folder / "figures", formats) for each in drawings.values() for drawing in each}
+        pictures = save_all(chain.from_iterable(drawings.values()), folder, formats)
 
     context = {
         "study": study,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from simulator.plain import count
-from simulator.report import save
+from simulator.report import save_all
 from simulator.report.style import house_style
 from simulator.report.template import write_page
 from simulator.studying.figures import draw
@@ -32,8 +32,7 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
     outcome = load_outcome(folder)
     with house_style():
         drawings = draw(outcome)
-        (folder / "figures").mkdir(exist_ok=True)
-        pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
+        pictures = save_all(drawings, folder, formats)
     return write_page(
         folder / "report.html", "studying/study.html", pictures,
         about=outcome.about, sections=_sections(outcome), size=_size(outcome), left_out=_left_out(outcome), drawings=drawings,

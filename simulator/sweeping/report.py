@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from simulator.plain import count
-from simulator.report import FORMATS, save
+from simulator.report import check_formats, save_all
 from simulator.report.answers import Finding
 from simulator.report.evidence import ALPHA
 from simulator.report.html import swatch
@@ -53,9 +54,7 @@ def write_sweep_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
     The report of a sweep about remedies is that of `simulator.remedies`. `NotASweep` if the folder lacks a file or one is
     malformed.
     """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise ValueError(f"formats: {', '.join(unknown)} is not one of {', '.join(FORMATS)}")
+    check_formats(formats)
     folder = Path(folder)
     if (folder / REMEDIES).is_file():
         from simulator.remedies.report import write_remedies_report  # which is a page of this kind, and needs this module
@@ -65,8 +64,7 @@ def write_sweep_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
     look = looks([Arm(name, "", False, False, False) for name in swept.arms], swept.baseline, swept.reference)
     with house_style():
         drawings = _draw(swept, look)
-        (folder / "figures").mkdir(exist_ok=True)
-        pictures = {drawing.name: save(drawing, folder / "figures", formats) for each in drawings.values() for drawing in each}
+        pictures = save_all(chain.from_iterable(drawings.values()), folder, formats)
     return write_swept_page("sweeping/sweep.html", folder, swept, pictures, _context(swept, look, drawings))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.plain import count
-from simulator.report import save
+from simulator.report import save_all
 from simulator.report.answers import Finding
 from simulator.report.html import swatch
 from simulator.report.style import house_style
@@ -34,8 +34,7 @@ def write_tune_report(folder: Path, formats: Sequence[str] = ("svg",)) -> Path:
     with house_style():
         drawn = (bargains(tuned, look, front), history(tuned, look), slices(tuned, look))
         drawings = [each for each in drawn if each is not None]
-        (folder / "figures").mkdir(exist_ok=True)
-        pictures = {drawing.name: save(drawing, folder / "figures", formats) for drawing in drawings}
+        pictures = save_all(drawings, folder, formats)
     sources = folder / "tune.yaml"
     return write_page(
         folder / "report.html",

@@ -15,7 +15,7 @@ from agents.space import unit
 from policies.encoder import text_features
 from simulator.datasets import Dataset
 from simulator.draws import Draws
-from simulator.item_keys import TOPICS, FeatureKeys
+from simulator.keys.features import TOPICS, FeatureKeys
 
 
 def build_blocks(

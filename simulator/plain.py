@@ -8,15 +8,17 @@ from typing import Any
 from policies import POLICIES
 from policies.base import Policy
 from simulator.arms import Arm
-from simulator.churn_keys import ChurnKeys
 from simulator.controls import CONTROLS
-from simulator.creator_keys import CreatorKeys
 from simulator.datasets import Dataset
 from simulator.docs import summary
-from simulator.network_keys import NetworkKeys
+from simulator.keys.churn import ChurnKeys
+from simulator.keys.creators import CreatorKeys
+from simulator.keys.discovery import DiscoveryKeys
+from simulator.keys.network import NetworkKeys
+from simulator.keys.repeats import RepeatKeys
+from simulator.keys.traits import Trait
 from simulator.parts import kind_of
-from simulator.repeat_keys import RepeatKeys
-from simulator.scenario import DiscoveryKeys, Scenario, Trait
+from simulator.scenario import Scenario
 from simulator.trains_on import TAKES
 
 

@@ -23,9 +23,10 @@ from simulator.controls import CONTROLS
 from simulator.docs import PartDoc, document
 from simulator.events import EVENTS, OneEvent
 from simulator.faults import did_you_mean
+from simulator.keys.cohorts import OneCohort
 from simulator.measures import DERIVED, MEASURES
 from simulator.parts import OneOf, Section
-from simulator.scenario import OneCohort, Scenario
+from simulator.scenario import Scenario
 
 PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "policies": (OneArm(), dict(POLICIES)),

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from simulator.controls import Control, Organic
-from simulator.scenario import RELATIVE, Scenario
+from simulator.keys.precision import RELATIVE
+from simulator.scenario import Scenario
 from simulator.statistics import end_values, enough, paired_differences, replicates_needed
 
 Rounds = Iterable[tuple[int, dict[str, float]]]

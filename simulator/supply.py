@@ -12,8 +12,8 @@ from agents.catalog import Catalog
 from agents.creator import Craft, Creators
 from agents.space import commonness, mixture, unit
 from agents.supply import Plan, Shelf, draw_plan
-from simulator.creator_keys import CreatorKeys
 from simulator.draws import Draws
+from simulator.keys.creators import CreatorKeys
 from simulator.measures.divergence import entropy
 from simulator.scenario import Scenario
 

@@ -19,8 +19,11 @@ from policies.log import Interactions
 from simulator.blocks import build_blocks
 from simulator.datasets import Dataset, DatasetError, load
 from simulator.draws import Draws
-from simulator.network_keys import build_network, check_network
-from simulator.scenario import Cohort, Scenario, Trait, UserKeys
+from simulator.keys.cohorts import Cohort
+from simulator.keys.traits import Trait
+from simulator.keys.users import UserKeys
+from simulator.network import build_network, check_network
+from simulator.scenario import Scenario
 from simulator.supply import Supply, grown
 
 

@@ -15,10 +15,11 @@ from simulator.arms import Arm
 from simulator.controls import CONTROLS, Oracle, Organic
 from simulator.docs import document
 from simulator.faults import Fault, ScenarioError, did_you_mean, shown
+from simulator.keys.users import UserKeys
 from simulator.measures import DERIVED, MEASURES, select
 from simulator.overrides import Changed, Override, apply
 from simulator.parts import ALLOW_CODE, OneOf, kind_of
-from simulator.scenario import Scenario, UserKeys
+from simulator.scenario import Scenario
 from simulator.sweeping.axes import Change, Dimension, Level, content
 from simulator.sweeping.cells import Cell, Combination, faults_of, make_cells
 from simulator.sweeping.keys import MOST_CELLS

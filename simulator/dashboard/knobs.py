@@ -16,9 +16,12 @@ from policies.base import Policy
 from simulator.arms import EXPLORE, RERANK, OneArm
 from simulator.docs import in_words, one_line
 from simulator.faults import Loc, dotted
+from simulator.keys.discovery import DiscoveryKeys
+from simulator.keys.items import ItemKeys
+from simulator.keys.users import UserKeys
 from simulator.parts import OneOf, kind_of
 from simulator.reference import PARTS
-from simulator.scenario import DiscoveryKeys, ItemKeys, Scenario, UserKeys
+from simulator.scenario import Scenario
 
 Number = int | float
 

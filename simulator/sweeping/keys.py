@@ -11,7 +11,7 @@ from pydantic_core import InitErrorDetails
 
 from simulator.faults import shown
 from simulator.parts import Section, problem, wrong
-from simulator.scenario import Text
+from simulator.ranges import Text
 from simulator.sweeping.designs import POWERS_OF_TWO, SAMPLED, SENSITIVITY, Design, Range, block_size
 from simulator.sweeping.remedy_keys import RemedyKeys
 

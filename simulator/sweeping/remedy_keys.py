@@ -13,7 +13,7 @@ from pydantic import Strict, model_validator
 
 from simulator.faults import shown
 from simulator.parts import Section, problem, wrong
-from simulator.scenario import Text
+from simulator.ranges import Text
 
 
 class KindKeys(Section):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, model_validator
 from simulator.faults import did_you_mean, shown
 from simulator.measures import DERIVED, MEASURES
 from simulator.parts import Section, problem, wrong
-from simulator.scenario import Count, Text
+from simulator.ranges import Count, Text
 
 MOST_TRIALS = 10_000
 

@@ -29,9 +29,12 @@ from simulator.dashboard.pair import PairModel
 from simulator.dashboard.server import listen
 from simulator.dashboard.story import interests_now, most_apart, row_of, story
 from simulator.faults import ScenarioError
+from simulator.keys.discovery import DiscoveryKeys
+from simulator.keys.items import ItemKeys
+from simulator.keys.users import UserKeys
 from simulator.model import FilterBubbleModel
 from simulator.reference import PARTS
-from simulator.scenario import DiscoveryKeys, ItemKeys, Scenario, UserKeys, load_scenario
+from simulator.scenario import Scenario, load_scenario
 from simulator.world import load_data
 
 ROOT = Path(__file__).parents[2]

@@ -32,11 +32,13 @@ from simulator.arms import OneArm
 from simulator.controls import CONTROLS
 from simulator.events import EVENTS, OneEvent
 from simulator.faults import ScenarioError
+from simulator.keys.report import ReportKeys
+from simulator.keys.traits import Trait
 from simulator.measures import MEASURES
 from simulator.overrides import parse_override
 from simulator.parts import model_of
 from simulator.reference import GROUPS, catalogue, describe
-from simulator.scenario import ReportKeys, Scenario, Trait, check, json_schema, load_scenario
+from simulator.scenario import Scenario, check, json_schema, load_scenario
 from simulator.yaml_source import parse, write
 
 SHORTEST = "title: Shortest\npolicies: [organic]\n"

@@ -341,12 +341,14 @@ def study(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or a sweep.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder of a run, or of what plays several.", show_default=False)
+    ],
     format: Annotated[
         list[str] | None, typer.Option(metavar="FORMAT", help="html, md or pdf; md and pdf beside the page. Repeatable.")
     ] = None,
 ) -> None:
-    """Make the report of a run or a sweep again, from its files alone."""
+    """Make the report of a run, a sweep or whatever plays several runs again, from its files alone."""
     from simulator.session import remake_report
 
     raise typer.Exit(remake_report(folder, format or []))

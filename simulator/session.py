@@ -23,6 +23,7 @@ from simulator.docs import PartDoc
 from simulator.dry_run import in_words as in_words_of
 from simulator.evaluation import evaluate, scenario_to_evaluate
 from simulator.evaluation_output import table, write_folder, write_json
+from simulator.exit_codes import BAD_INPUT, FAILED, INTERRUPTED
 from simulator.explaining import CannotExplain, explain, in_words, read_trajectory
 from simulator.faults import ScenarioError, did_you_mean
 from simulator.fitting.fitted import NotAFit
@@ -31,6 +32,7 @@ from simulator.language import require_keys
 from simulator.place import PlaceTaken, place
 from simulator.plain import count, replicates_in_words
 from simulator.reference import GROUPS, catalogue, describe
+from simulator.replicating.report import write_replication_report
 from simulator.report import NotARunDirectory, write_report
 from simulator.report.load import load_run
 from simulator.report.pages import UnknownFormat, page_formats, write_pages
@@ -40,14 +42,12 @@ from simulator.scenario import load_scenario
 from simulator.sensitivity.report import write_sensitivity_report
 from simulator.sensitivity.study import FILE as SENSITIVITY_FILE
 from simulator.store import InUse, State
+from simulator.studying.report import write_study_report
 from simulator.sweeping.report import NotASweep, write_sweep_report
 from simulator.tracking import tracked
 from simulator.tuning.report import write_tune_report
 from simulator.tuning.tuned import NotATune
 from simulator.world import load_data
-
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-"""Exit codes: the input is wrong; something broke; Ctrl-C."""
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -181,6 +181,8 @@ def _run(job: runner.Job, resources: runner.Resources, quiet: bool) -> runner.Re
 
 
 _PAGES = {
+    "replication.json": write_replication_report,
+    "study.json": write_study_report,
     "fit.yaml": write_fit_report,
     "tune.yaml": write_tune_report,
     "assumptions.json": write_assumptions_report,
@@ -191,7 +193,7 @@ _PAGES = {
 
 
 def remake_report(folder: Path, formats: Sequence[str] = ()) -> int:
-    """Write the report of a run directory, or of a sweep's, again, and what is asked for beside the page."""
+    """Write the report of a folder again, of a run's or of what plays several, and what is asked for beside the page."""
     try:
         wanted = page_formats(formats)
         special = next((write for name, write in _PAGES.items() if (folder / name).exists()), None)

@@ -14,12 +14,12 @@ from simulator.assumptions.sentences import NAMES
 from simulator.assumptions.survey import FILE, NotAssumptions, about
 from simulator.assumptions.swaps import Swapped, swap
 from simulator.datasets import DatasetError
+from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.faults import ScenarioError
 from simulator.files import moved_into_place
 from simulator.plain import count
 from simulator.runner import Resources
 from simulator.scenario import load_scenario
-from simulator.session import BAD_INPUT, FAILED
 from simulator.store import InUse
 from simulator.sweeping.command import show_plan
 from simulator.sweeping.execution import NotThisSweep, Sweeping

@@ -11,9 +11,9 @@ from rich.console import Console
 from simulator.dashboard.bench import Bench
 from simulator.dashboard.server import PortTaken, listen, serve
 from simulator.datasets import DatasetError
+from simulator.exit_codes import BAD_INPUT
 from simulator.faults import ScenarioError
 from simulator.scenario import load_scenario
-from simulator.session import BAD_INPUT
 from simulator.world import load_data
 
 NEEDED = ("solara", "altair", "ipyvue", "ipyvuetify")

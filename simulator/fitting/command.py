@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from simulator.datasets import Dataset, DatasetError, load
+from simulator.exit_codes import BAD_INPUT, FAILED, INTERRUPTED
 from simulator.faults import ScenarioError
 from simulator.fitting.execution import FINALISTS, RETRIALS, WORLDS, CannotFit, Fit, NotThisFit
 from simulator.fitting.loading import Fitting, fitting, read_fit
@@ -18,7 +19,6 @@ from simulator.fitting.report import answer_line, write_fit_report
 from simulator.fitting.writing import write_fit
 from simulator.plain import count
 from simulator.runner import Resources
-from simulator.session import BAD_INPUT, FAILED, INTERRUPTED
 from simulator.store import InUse, Store
 from simulator.sweeping.plan import unit_seconds
 

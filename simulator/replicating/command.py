@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.datasets import DatasetError
+from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.faults import ScenarioError
 from simulator.plain import count
 from simulator.replicating.execution import play
@@ -17,7 +18,6 @@ from simulator.replicating.outcome import Outcome, load_outcome
 from simulator.replicating.playing import Stopped, made_by, play_each
 from simulator.replicating.report import NEEDS_DATA, write_overview, write_replication_report
 from simulator.runner import Resources
-from simulator.session import BAD_INPUT, FAILED
 
 _WIDEST = 32        # of a column but the claim's: orders of many terms are shortened, and whole on the page
 _WIDE = 150         # columns where nobody says how many there are

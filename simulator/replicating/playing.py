@@ -10,8 +10,8 @@ from typing import TypeVar
 from rich.console import Console
 
 from simulator.datasets import DatasetError
+from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.runner import Resources
-from simulator.session import BAD_INPUT, FAILED
 from simulator.store import InUse
 from simulator.sweeping.execution import NotThisSweep
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from simulator.controls import CONTROLS
 from simulator.datasets import DatasetError
+from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.faults import Fault, ScenarioError
 from simulator.files import moved_into_place
 from simulator.measures import DERIVED, select
@@ -25,7 +26,6 @@ from simulator.runner import Resources, units
 from simulator.sensitivity.analysis import METHODS, Design, analyse
 from simulator.sensitivity.report import write_sensitivity_report
 from simulator.sensitivity.study import FILE, INDICES, SPREADS
-from simulator.session import BAD_INPUT, FAILED
 from simulator.store import InUse
 from simulator.sweeping.command import show_plan
 from simulator.sweeping.designs import SENSITIVITY

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.datasets import DatasetError
+from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.faults import ScenarioError
 from simulator.replicating.playing import Stopped, made_by, play_each
 from simulator.runner import Resources
-from simulator.session import BAD_INPUT, FAILED
 from simulator.studying.execution import play
 from simulator.studying.loading import Study, find, load_study
 from simulator.studying.outcome import Outcome, load_outcome

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.datasets import DatasetError
+from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.faults import ScenarioError
 from simulator.plain import count
 from simulator.report.pages import write_docs
 from simulator.runner import Resources, units
-from simulator.session import BAD_INPUT, FAILED
 from simulator.store import InUse
 from simulator.sweeping.execution import NotThisSweep, Sweeping
 from simulator.sweeping.labels import in_words

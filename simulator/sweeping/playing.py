@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from simulator.exit_codes import FAILED, INTERRUPTED
 from simulator.plain import count
 from simulator.runner import Resources, Unit, units
-from simulator.session import FAILED, INTERRUPTED
 from simulator.store import Store
 from simulator.sweeping.cells import Cell
 from simulator.sweeping.execution import Sweeping

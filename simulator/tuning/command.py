@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from simulator.datasets import DatasetError
+from simulator.exit_codes import BAD_INPUT, FAILED, INTERRUPTED
 from simulator.faults import ScenarioError
 from simulator.plain import count
 from simulator.report import write_report
 from simulator.runner import Resources, Unit, units
 from simulator.scenario import Scenario
-from simulator.session import BAD_INPUT, FAILED, INTERRUPTED
 from simulator.store import InUse, Store
 from simulator.sweeping.cells import Cell
 from simulator.sweeping.labels import in_words

@@ -294,6 +294,9 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert "the paper is wrong" in page
     assert 'data-name="figure-1"' in page
     assert (folder / "figures" / "levels.csv").is_file()
+    (folder / "report.html").unlink()
+    assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
+    assert (folder / "report.html").read_text() == page
     page = (tmp_path / "docs.md").read_text()
     assert "| far (the paper is wrong) |" in page
     assert f"--docs {tmp_path / 'docs.md'}`; not edited by hand. A level" in page

@@ -291,6 +291,10 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert "--docs" in text
     assert "| Nobody 1900: unlike |" in text
     assert (tmp_path / "docs" / "page" / "mine.png").is_file()
+    whole = (folder / "report.html").read_text()
+    (folder / "report.html").unlink()
+    assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
+    assert (folder / "report.html").read_text() == whole
     before = (folder / "cells").stat().st_mtime_ns
     assert CliRunner().invoke(app, run).exit_code == 0
     assert (folder / "cells").stat().st_mtime_ns == before              # nothing was played twice

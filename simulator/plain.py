@@ -40,6 +40,11 @@ def plain(scenario: Scenario, data: Dataset | None) -> list[str]:
         f"Discovery: every round each user meets {_met(discovery)}. Beside a slate she still notices {discovery.share:.0%} of "
         "them.",
     ]
+    if users.intent is not None:
+        sentences.append(
+            "Intent: in each round a user is after one topic, drawn ∝ her interests, and what is recommended to her is mainly "
+            "about it."
+        )
     if data is None:
         warmup = scenario.warmup
         sentences.append(
@@ -150,8 +155,12 @@ def _churn(churn: ChurnKeys) -> str:
 def _repeats(keys: RepeatKeys) -> str:
     rounds = count(keys.after, "round")
     text = f"Repeats: what was taken may be taken and recommended again {rounds} later."
-    if keys.share:
-        text += f" {keys.share:.0%} of a user's own finds are what she took before, drawn ∝ (places back)^−{keys.recency:g}."
+    drawn = f"drawn ∝ (places back)^−{keys.recency:g}" if keys.recency else "every take as likely"
+    if keys.rho is not None:
+        text += f" A user's own find is new with a chance of {keys.rho:g} S^−{keys.gamma:g}, S the different items that she has "
+        text += f"taken; else it is what she took before, {drawn}."
+    elif keys.share:
+        text += f" {keys.share:.0%} of a user's own finds are what she took before, {drawn}."
     return text
 
 

@@ -15,6 +15,7 @@ from policies import POLICIES
 from simulator.explaining import explain, in_words
 from simulator.model import FilterBubbleModel
 from simulator.parts import ALLOW_CODE
+from simulator.plain import plain
 from simulator.platform import Slates
 from simulator.scenario import Scenario
 
@@ -150,3 +151,10 @@ def test_an_explanation_says_what_was_asked_for():
     shown = slates.items[user][slates.places()[user]].tolist()
     assert [place.item for place in found.places][: len(shown)] == shown
     assert {int(leads[item]) for item in shown} == {int(asked[user])}
+
+
+def test_it_is_told_in_the_report():
+    scenario = world(["popularity"])
+    without = scenario.model_copy(update={"users": scenario.users.model_copy(update={"intent": None})})
+    assert any(sentence.startswith("Intent: in each round a user is after one topic") for sentence in plain(scenario, None))
+    assert not any(sentence.startswith("Intent") for sentence in plain(without, None))

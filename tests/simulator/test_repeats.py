@@ -301,6 +301,16 @@ def test_what_is_wrong_is_said(keys: str, says: str):
         check(parse(f"title: t\npolicies: [random]\n{keys}\n", "test"))
 
 
+def test_how_much_is_old_is_told():
+    told = [" ".join(plain(world(["organic"], {"after": 1, **law}), None)) for law in (
+        {}, {"share": 0.3}, {"share": 0.3, "recency": 0}, {"rho": 0.6, "recency": 0},
+    )]
+    assert "own finds are what" not in told[0]
+    assert "30% of a user's own finds are what she took before, drawn ∝ (places back)^−1." in told[1]
+    assert "30% of a user's own finds are what she took before, every take as likely." in told[2]
+    assert "new with a chance of 0.6 S^−0.21, S the different items that she has taken; else it is what she took" in told[3]
+
+
 def test_the_resolved_scenario_loads_back():
     for law in ({"share": 0.3, "recency": 0.5}, {"rho": 0.6, "gamma": 0.3}):
         scenario = world([{"kind": "random", "repeats": False}], {"after": 4, **law})

@@ -157,8 +157,8 @@ def _repeats(keys: RepeatKeys) -> str:
     text = f"Repeats: what was taken may be taken and recommended again {rounds} later."
     drawn = f"drawn ∝ (places back)^−{keys.recency:g}" if keys.recency else "every take as likely"
     if keys.rho is not None:
-        text += f" A user's own find is new with a chance of {keys.rho:g} S^−{keys.gamma:g}, S the different items that she has "
-        text += f"taken; else it is what she took before, {drawn}."
+        text += f" A user's own find is new with a chance of {keys.rho:g} S^−{keys.gamma:g}, S the different items that she "
+        text += f"has taken; else it is what she took before, {drawn}."
     elif keys.share:
         text += f" {keys.share:.0%} of a user's own finds are what she took before, {drawn}."
     return text

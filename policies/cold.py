@@ -68,9 +68,7 @@ def rank_all(
     for cold-start recommendations": its k-nearest-neighbour mapping, which averages factors; with scores that are linear in
     an item's factors this is the same, and it also serves policies without any.
     """
-    hidden = items.hidden()
-    if hidden is not None:
-        bias = hidden if bias is None else bias + hidden
+    bias = items.hidden(bias)
     if policy.reads_features:
         policy.meet(items)
         return policy.rank(users, k, log, draws, bias)
@@ -97,9 +95,7 @@ def rank_trained(
     Equal scores, such as those of items that nobody has taken, come in an order of chance, for each user in another and anew
     in each round. What was published since the training is for `bias` to hide.
     """
-    hidden = items.hidden()
-    if hidden is not None:
-        bias = hidden if bias is None else bias + hidden
+    bias = items.hidden(bias)
     if policy.reads_features:
         policy.meet(items)
     size = len(items) if policy.reads_features else len(policy.popularity_)

@@ -31,11 +31,11 @@ class ItemData:
         """Return the topic (n_items,) int64 that each item is mainly about; of equals the first."""
         return self.topics.argmax(1)
 
-    def hidden(self) -> Tensor | None:
-        """Return a bias (n_items,) for scores: −∞ for what may not be shown, else 0; None if everything may."""
+    def hidden(self, bias: Tensor | None = None) -> Tensor | None:
+        """Return a bias (n_items,) for scores with −∞ for what may not be shown; None: there is none, and everything may."""
         if self.available is None or self.available.all():
-            return None
-        return torch.zeros(len(self)).masked_fill(~self.available, -torch.inf)
+            return bias
+        return (torch.zeros(len(self)) if bias is None else bias).masked_fill(~self.available, -torch.inf)
 
 
 class Interactions(NamedTuple):

@@ -38,10 +38,7 @@ def recommend(
     longer = max(k, rerank.candidates if rerank else 0, explore.candidates if explore else 0)
     longer = min(longer, log.n_items)
     if items.age is None:           # the catalogue stands still
-        hidden = items.hidden()
-        if hidden is not None:
-            bias = hidden if bias is None else bias + hidden
-        ids, scores = policy.rank(users, longer, log, draws, bias)
+        ids, scores = policy.rank(users, longer, log, draws, items.hidden(bias))
     else:
         ranked = rank_all if cold_start else rank_trained
         ids, scores = ranked(policy, users, longer, log, items, draws, bias)

@@ -272,10 +272,8 @@ class Platform(mesa.Agent):
         bias, extremes = self._bias_of(recommender), isinstance(recommender.policy, Extremes)
         slates = torch.zeros(len(users), self.places, dtype=torch.int64)
         for rows, items in self._requests(users):
-            hidden = None if self.asked is None else items.hidden()
-            only = bias if hidden is None else hidden if bias is None else bias + hidden
             world = self.model.users, self.model.catalog
-            slates[rows] = best_unseen(*world, users[rows], self.places, self.log, only, extremes)[0]
+            slates[rows] = best_unseen(*world, users[rows], self.places, self.log, items.hidden(bias), extremes)[0]
         return slates
 
     def stages(self, users: Tensor, draws: Draws, explore: Explorer | None, recommender: Recommender | None = None) -> Stages:

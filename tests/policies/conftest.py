@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
+from policies import Policy
 from policies.log import FeedbackLog, ItemData
 
 N, M, TOPICS = 300, 70, 5           # users, items, topics
@@ -35,3 +38,28 @@ def make_log() -> Callable[..., FeedbackLog]:
         return log
 
     return make
+
+
+@pytest.fixture(scope="module")
+def groups() -> FeedbackLog:
+    """Three groups of 30 users, each of whom took half of her group's 14 items; and one who took nothing."""
+    rng = np.random.default_rng(0)
+    log = FeedbackLog(91, 42)
+    for user in range(90):
+        log.record(user, torch.full((7,), user), torch.from_numpy(rng.permutation(14)[:7] * 3 + user % 3))
+    return log
+
+
+@pytest.fixture(scope="module")
+def auc_of_own_group(groups: FeedbackLog) -> Callable[[Policy], float]:
+    """How surely a policy puts an item of the user's group, of those that she has not taken, before one of another group."""
+
+    def auc(policy: Policy) -> float:
+        users = torch.arange(90)
+        scores, history = policy.score(users, groups), groups.history(users)
+        same_group = (users[:, None] - torch.arange(42)) % 3 == 0
+        open_ = torch.ones_like(same_group)
+        open_[users[:, None], history.items] = False
+        return roc_auc_score(same_group[open_], scores[open_])
+
+    return auc

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Self
 
@@ -19,7 +19,7 @@ from policies.chance import Draws
 from policies.explanation import Explanation, leave_one_out
 from policies.failure import PolicyFailed
 from policies.log import FeedbackLog, ItemData
-from policies.ranking import rank
+from policies.ranking import block_size, blocks, rank
 from policies.validation import MOST_HELD_OUT, Accuracy, Epoch, HeldOut, Size, accuracy, hold_out
 
 UnitInterval = Annotated[float, Interval(ge=0, le=1)]
@@ -165,6 +165,19 @@ class Policy(ABC):
     def held_out_loss(self, held: HeldOut) -> float | None:
         """Return the mean loss on held-out interactions, comparable to the training loss; None if there is none."""
         return None
+
+    def _mean_loss(self, held: HeldOut, loss_of: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> float:
+        """Return the mean loss on held-out interactions, each user scored once, and a block of users at a time.
+
+        `loss_of(scores, users, rows, items)`: the losses (h,) of having given `users[rows]` the scores `scores[rows]` when they
+        took `items` (h,).
+        """
+        users, row = held.users.unique(return_inverse=True)
+        size, total = block_size(len(self.items_)), 0.0
+        for start, block in zip(range(0, len(users), size), blocks(users, size), strict=True):
+            mine = (row >= start) & (row < start + size)
+            total += loss_of(self.score(block, self.log_), block, row[mine] - start, held.items[mine]).sum().item()
+        return total / len(row)
 
     def rank(
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None

@@ -17,7 +17,7 @@ from policies.base import Count, Policy
 from policies.device import Device, place
 from policies.graph import xavier
 from policies.log import FeedbackLog, ItemData
-from policies.ranking import block_size, blocks
+from policies.ranking import block_size
 from policies.transformer import drop
 from policies.validation import HeldOut, Size
 
@@ -124,12 +124,7 @@ class MultVAE(Policy):
         return means.masked_fill(self.untrained_[:, None], 0)
 
     def held_out_loss(self, held: HeldOut) -> float | None:
-        users, row = held.users.unique(return_inverse=True)
-        size, total = block_size(len(self.items_)), 0.0
-        for start, block in zip(range(0, len(users), size), blocks(users, size), strict=True):
-            mine = (row >= start) & (row < start + size)
-            total -= self.score(block, self.log_)[row[mine] - start, held.items[mine]].sum().item()
-        return total / len(row)
+        return self._mean_loss(held, lambda scores, users, rows, items: -scores[rows, items])
 
     def _read(self, users: Tensor, log: FeedbackLog, rng: torch.Generator | None = None) -> Input:
         """Return what the encoder reads of users (b,): items that training knows. With `rng`: training, with dropout."""

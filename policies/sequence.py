@@ -16,7 +16,6 @@ from policies.base import Count, Policy
 from policies.device import Device, place
 from policies.encoder import WORDLLAMA, check_encoder, text_features
 from policies.log import FeedbackLog, ItemData
-from policies.ranking import block_size, blocks
 from policies.transformer import N, drawn
 from policies.validation import HeldOut, Size
 
@@ -196,12 +195,7 @@ class SequencePolicy(Policy, Generic[N]):
         return self.read(users, log).cpu()
 
     def held_out_loss(self, held: HeldOut) -> float | None:
-        users, row = held.users.unique(return_inverse=True)
-        size, total = block_size(len(self.items_)), 0.0
-        for start, block in zip(range(0, len(users), size), blocks(users, size), strict=True):
-            mine = (row >= start) & (row < start + size)
-            total += self.loss_of(self.score(block, self.log_), block, row[mine] - start, held.items[mine]).sum().item()
-        return total / len(row)
+        return self._mean_loss(held, self.loss_of)
 
     def loss_of(self, scores: Tensor, users: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         """Return the loss (h,) of having given `users[rows]` (h,) the scores `scores[rows]` when they took `items`."""

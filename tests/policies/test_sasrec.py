@@ -292,7 +292,7 @@ def test_the_held_out_loss_is_the_mean_over_interactions_however_many_a_user_has
     held = HeldOut(users, torch.randint(0, M, (320,), generator=rng))
     each = [policy.held_out_loss(HeldOut(users[[n]], held.items[[n]])) for n in range(320)]
     assert policy.held_out_loss(held) == pytest.approx(np.mean(each), rel=1e-5)
-    monkeypatch.setattr("policies.sequence.block_size", lambda n_items: 64)
+    monkeypatch.setattr("policies.base.block_size", lambda n_items: 64)
     assert policy.held_out_loss(held) == pytest.approx(np.mean(each), rel=1e-5)
 
 

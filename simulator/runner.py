@@ -163,8 +163,8 @@ class Stage:
 
     def _add(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
-            if self.jobs[task.job].store.is_played(task.unit):
-                self.finish(task)
+            if played := self.jobs[task.job].store.played(task.unit):
+                self._take_up(task, played)
             else:
                 self.waiting.setdefault(task.world, deque()).append(task)
 
@@ -191,11 +191,14 @@ class Stage:
 
     def finish(self, task: Task) -> None:
         """Take up a task whose outcome is in the store."""
-        job = self.jobs[task.job]
-        played = job.store.played(task.unit)
+        played = self.jobs[task.job].store.played(task.unit)
         assert played is not None
-        self.results[task.job].finish(task.unit, played, job.scenario.rounds)
-        self.progress(task, job.scenario.rounds)
+        self._take_up(task, played)
+
+    def _take_up(self, task: Task, played: Played) -> None:
+        rounds = self.jobs[task.job].scenario.rounds
+        self.results[task.job].finish(task.unit, played, rounds)
+        self.progress(task, rounds)
         self._settle(task)
 
     def again(self, task: Task, most: int = 2) -> bool:

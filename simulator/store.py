@@ -101,9 +101,6 @@ class Store:
         """Return a finished unit, if it is finished."""
         return self._read(unit, "played")
 
-    def is_played(self, unit: Unit) -> bool:
-        return self._path(unit, "played").exists()
-
     @property
     def count(self) -> int:
         """Number of finished units."""
@@ -138,8 +135,11 @@ class Store:
             part.write_bytes(content)
 
     def _read(self, unit: Unit, suffix: str) -> Any:
-        path = self._path(unit, suffix)
-        return torch.load(path, weights_only=False) if path.exists() else None
+        """Return what a file holds; None if there is none, or it cannot be read: then it is played once more."""
+        try:
+            return torch.load(self._path(unit, suffix), weights_only=False)
+        except Exception:      # a damaged file raises anything, one of another version's classes AttributeError
+            return None
 
 
 def packed(content: Any) -> memoryview:

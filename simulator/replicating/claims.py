@@ -64,6 +64,7 @@ class Verdict(NamedTuple):
     band_low: float
     band_high: float
     discrepancy: str
+    measure: str = ""               # that an arm's name stands for, if it is one for the whole claim
 
 
 def rows(keys: ReplicationKeys) -> list[Row]:
@@ -245,7 +246,7 @@ def _verdict(row: Row, *, band: tuple[float, float], **found: Any) -> Verdict:
     return Verdict(
         claim=claim.claim, figure=claim.figure, status=claim.status, over=claim.over or "", at=at,
         kind="level" if claim.value is not None else "order", of=of, band_low=band[0], band_high=band[1],
-        discrepancy=claim.discrepancy or "", **found,
+        discrepancy=claim.discrepancy or "", measure=claim.measure or "", **found,
     )
 
 

@@ -15,8 +15,9 @@ from simulator.plain import count
 from simulator.replicating.execution import play
 from simulator.replicating.loading import asks_for_data, find, load_replication
 from simulator.replicating.outcome import Outcome, load_outcome
-from simulator.replicating.playing import Stopped, made_by, play_each
+from simulator.replicating.playing import Stopped, document, made_by, play_each
 from simulator.replicating.report import NEEDS_DATA, write_overview, write_replication_report
+from simulator.report.pages import pictures_of
 from simulator.runner import Resources
 
 _WIDEST = 32        # of a column but the claim's: orders of many terms are shortened, and whole on the page
@@ -56,7 +57,9 @@ def run_replications(
     if docs is not None:
         words = ["replicate", name, *(["--quick"] if quick else [])]
         command = made_by(words, {"--seed": seed, "--replicates": replicates}, overrides, data, docs)
-        docs.write_text(write_overview(outcomes, command, quick, [file.stem for file in unplayed]), encoding="utf-8")
+        lacking = [file.stem for file in unplayed]
+        page = write_overview(outcomes, command, quick, pictures_of(docs).name, lacking)
+        code = max(code, document(docs, *page))
     return code
 
 

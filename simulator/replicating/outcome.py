@@ -14,7 +14,12 @@ from simulator.plain import count
 from simulator.replicating.claims import SHOWN, Verdict
 from simulator.replicating.keys import STATUS
 
-_WORDS = {"claim", "figure", "status", "over", "at", "kind", "of", "paper", "measured", "tolerance", "inside", "discrepancy"}
+_WORDS = {"claim", "figure", "status", "over", "at", "kind", "of", "paper", "measured", "tolerance", "inside", "discrepancy",
+          "measure"}
+
+
+LEVELS = 0.8
+"""Share of levels that have to be inside for a result to count as reproduced."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,17 @@ class Outcome:
     def unmet(self) -> int:
         """Return how many claims did not come out as published, and are not known not to."""
         return int(((self.claims["inside"] == "no") & (self.claims["discrepancy"] == "")).sum())
+
+    def inside(self, kind: str) -> tuple[int, int]:
+        """Return how many rows of a kind, levels or orders, are inside, and of how many that were played and are judged."""
+        inside = self.claims.loc[self.claims["kind"] == kind, "inside"]
+        return int((inside == "yes").sum()), int(inside.isin(["yes", "no"]).sum())
+
+    @property
+    def reproduced(self) -> bool:
+        """Is every order inside that was played, and are at least four fifths of the levels?"""
+        (orders, all_orders), (levels, all_levels) = self.inside("order"), self.inside("level")
+        return orders == all_orders and levels >= LEVELS * all_levels
 
     @property
     def summary(self) -> str:
@@ -57,6 +73,8 @@ def load_outcome(folder: Path) -> Outcome:
     words = dict.fromkeys(_WORDS, str)
     claims = pd.read_csv(folder / "claims.csv", dtype=words, keep_default_na=False,
                          na_values={name: ["", "nan"] for name in Verdict._fields if name not in _WORDS})
+    lacking = {name: default for name, default in Verdict._field_defaults.items() if name not in claims}   # of earlier versions
+    claims = claims.assign(**lacking)
     return Outcome(folder, json.loads((folder / "replication.json").read_text(encoding="utf-8")), claims)
 
 

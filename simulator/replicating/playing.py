@@ -1,4 +1,4 @@
-"""What the commands of replications and studies share: how one after the other is played, and what command asked for it."""
+"""What the commands of replications and studies share: one is played after the other, and all are put on one page of docs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from simulator.datasets import DatasetError
 from simulator.exit_codes import BAD_INPUT, FAILED
+from simulator.report.pages import write_with_pictures
 from simulator.runner import Resources
 from simulator.store import InUse
 from simulator.sweeping.execution import NotThisSweep
@@ -53,6 +54,16 @@ def play_each(
         outcomes.append(outcome)
         code = max(code, played, tell(outcome, page))
     return code, outcomes
+
+
+def document(docs: Path, text: str, pictures: Mapping[str, Path]) -> int:
+    """Write a page of Markdown and the pictures that it shows, by their names; return the exit code."""
+    try:
+        write_with_pictures(docs, text, pictures)
+    except OSError as error:
+        _err.print(f"{error.filename or docs}: cannot be written to: {error.strerror}", markup=False)
+        return FAILED
+    return 0
 
 
 def made_by(

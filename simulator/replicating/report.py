@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from simulator.replicating.figures import draw
+from simulator.plain import count
+from simulator.replicating.figures import draw, published
 from simulator.replicating.keys import STATUS
-from simulator.replicating.outcome import Outcome, load_outcome
+from simulator.replicating.outcome import LEVELS, Outcome, load_outcome
 from simulator.report import save_all
 from simulator.report.style import house_style
 from simulator.report.template import write_page
@@ -32,35 +34,72 @@ def write_replication_report(folder: Path, formats: Sequence[str] = ("svg", "png
     )
 
 
-def write_overview(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequence[str] = ()) -> str:
-    """Return a Markdown page with the table of each replication.
+def write_overview(
+    outcomes: Sequence[Outcome], made_by: str, quick: bool, folder: str, unplayed: Sequence[str] = ()
+) -> tuple[str, dict[str, Path]]:
+    """Return a Markdown page of replications, and the pictures that it shows in the `folder` beside it, by their names.
 
     `made_by`: the command; `quick`: are they in their quick form; `unplayed`: names of those that lack their data.
     """
+    pictures: dict[str, Path] = {}
+    lines = [*_head(outcomes, made_by, quick, unplayed)]
+    for outcome in outcomes:
+        lines += _section(outcome, folder, pictures)
+    return "\n".join(lines) + "\n", pictures
+
+
+def _head(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequence[str]) -> Iterator[str]:
     form = (
         " **In the quick form of each**: fewer replicates, rounds or worlds than the files ask for; what is about the rest is "
         "\"not played\"."
     )
-    lines = [
-        "# Published results, replicated", "",
+    yield from ("# Published results, replicated", "")
+    yield (
         f"Made by `{made_by}`; not edited by hand.{form if quick else ''} A level is *inside* if the band of its tolerance "
         "and the 95 % interval over replicates have a point in common; an order, if a one-sided sign test over replicates says "
         "so for each pair of neighbours (p < .05). What is known not to come out as published stays, and says why. "
-        "What is \"shown\" was published of another world, and is not compared.", "",
-        "| result | rows | seeds | seconds |", "|---|---|---|---|",
-    ]  # fmt: skip
+        "What is \"shown\" was published of another world, and is not compared."
+    )
+    reproduced = sum(outcome.reproduced for outcome in outcomes)
+    yield from ("", f"Every order that was played is inside, and at least {LEVELS:.0%} of the levels, in **{reproduced} of "
+                    f"{count(len(outcomes), 'result')}**. Seconds are those of all runs, one after the other.", "")
+    yield from ("| result | orders inside | levels inside | not inside | not played | seeds | seconds |",
+                "|---|---|---|---|---|---|---|")
     for outcome in outcomes:
-        about = outcome.about
-        lines.append(f"| {about['paper']} | {outcome.summary} | {about['replicates']} | {about['seconds']:.0f} |")
-    lines += [f"| {name} | {NEEDS_DATA} | – | – |" for name in unplayed]
-    for outcome in outcomes:
-        lines += ["", f"## {outcome.about['name']}: {outcome.about['title']}", "",
-                  f"{outcome.about['paper']}, {outcome.about['venue']}.", ""]
-        lines += [f"- {note}" for note in outcome.about["notes"]] + ([""] if outcome.about["notes"] else [])
-        lines += ["| claim | where, and how known | paper | measured | 95 % interval | tolerance | inside? |", _RULE]
-        for row in outcome.rows:
-            known = f" ({row['discrepancy']})" if row["discrepancy"] else ""
-            where = "; ".join(filter(None, (row["figure"], row["status"])))
-            cells = (row["claim"] + known, where, *(row[key] for key in COLUMNS[1:]))
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        about, inside = outcome.about, outcome.claims["inside"]
+        known = int(((inside == "no") & (outcome.claims["discrepancy"] != "")).sum())
+        outside = ", ".join(filter(None, (f"{known} known" if known else "", f"{outcome.unmet} more" if outcome.unmet else "")))
+        of_each = (f"{met} of {judged}" if judged else "–" for met, judged in map(outcome.inside, ("order", "level")))
+        unplayed_rows = int((inside == "not played").sum()) or "–"
+        cells = (f"[{about['paper']}](#{_anchor(outcome)})", *of_each, outside or "–", f"{unplayed_rows}",
+                 f"{about['replicates']}", f"{about['seconds']:.0f}")
+        yield f"| {' | '.join(cells)} |"
+    yield from (f"| {name}: {NEEDS_DATA} | – | – | – | – | – | – |" for name in unplayed)
+
+
+def _section(outcome: Outcome, folder: str, pictures: dict[str, Path]) -> Iterator[str]:
+    """Tell of one replication, and add the pictures it shows to `pictures`."""
+    about = outcome.about
+    yield from ("", f"## {_heading(outcome)}", "", f"{about['paper']}, {about['venue']}. {outcome.summary}.", "")
+    yield from (f"- {note}" for note in about["notes"])
+    for figure in published(outcome):
+        picture = outcome.folder / "figures" / f"{figure.name}.png"
+        if picture.is_file():
+            pictures[name := f"{about['name']}-{picture.name}"] = picture
+            title = figure.title or "Levels"
+            yield from ("", f"![{title}: published, and here]({folder}/{name})", "", f"*{title}: published, and here.*")
+    yield from ("", "| claim | where, and how known | paper | measured | 95 % interval | tolerance | inside? |", _RULE)
+    for row in outcome.rows:
+        known = f" ({row['discrepancy']})" if row["discrepancy"] else ""
+        where = "; ".join(filter(None, (row["figure"], row["status"])))
+        cells = (row["claim"] + known, where, *(row[key] for key in COLUMNS[1:]))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _heading(outcome: Outcome) -> str:
+    return f"{outcome.about['name']}: {outcome.about['title']}"
+
+
+def _anchor(outcome: Outcome) -> str:
+    """Return what a heading is linked by, as the usual readers of Markdown make it."""
+    return re.sub(r"[^\w\- ]", "", _heading(outcome).lower()).replace(" ", "-")

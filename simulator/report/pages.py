@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from simulator.faults import did_you_mean
@@ -54,14 +54,26 @@ def write_docs(page: Path, file: Path) -> None:
 
     What the page links beside that, run directories and tables, stays where it is: there it is named, not linked.
     """
-    text, folder = _markdown(page.read_text(encoding="utf-8"), page.parent / "figures").decode(), file.with_suffix("")
+    text = _markdown(page.read_text(encoding="utf-8"), page.parent / "figures").decode()
     linked = sorted(set(re.findall(r"\]\(figures/([^)\s]+)\)", text)))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in linked:
-        shutil.copyfile(page.parent / "figures" / name, folder / name)
+    text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!figures/|#|https?:)[^)]*\)", r"\1", text)
+    text = text.replace("](figures/", f"]({pictures_of(file).name}/")
+    write_with_pictures(file, text, {name: page.parent / "figures" / name for name in linked})
+
+
+def pictures_of(file: Path) -> Path:
+    """Return the folder beside a Markdown file in which its pictures lie."""
+    return file.with_suffix("")
+
+
+def write_with_pictures(file: Path, text: str, pictures: Mapping[str, Path]) -> None:
+    """Write a Markdown file, and copy what it shows into the folder of its name. `pictures`: by their names there."""
+    folder = pictures_of(file)
+    (folder if pictures else file.parent).mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        shutil.copyfile(picture, folder / name)
     with moved_into_place(file) as part:
-        text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!figures/|#|https?:)[^)]*\)", r"\1", text)
-        part.write_text(text.replace("](figures/", f"]({folder.name}/"), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
 
 
 def _markdown(html: str, figures: Path) -> bytes:

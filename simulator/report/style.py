@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -190,8 +191,12 @@ def arm_handles(arms: Iterable[str], look: dict[str, Look], markers: bool = Fals
 
 
 def arm_legend(figure: Figure, arms: Sequence[str], look: dict[str, Look], markers: bool = False) -> None:
+    """One legend of arms for the whole figure, above it."""
+    legend_above(figure, arm_handles(arms, look, markers))
+
+
+def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
     """One legend for the whole figure, above it: in one row where the names fit, else in even columns."""
-    handles = arm_handles(arms, look, markers)
     lengths = [len(str(handle.get_label())) + KEY_LETTERS for handle in handles]
     fits = sum(lengths) <= LEGEND_LETTERS
     columns = len(handles) if fits else max(1, min(len(handles), LEGEND_LETTERS // max(lengths)))

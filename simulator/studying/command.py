@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from rich.table import Table
 from simulator.datasets import DatasetError
 from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.faults import ScenarioError
-from simulator.replicating.playing import Stopped, made_by, play_each
+from simulator.replicating.playing import Stopped, document, made_by, play_each
+from simulator.report.pages import pictures_of
 from simulator.runner import Resources
 from simulator.studying.execution import play
 from simulator.studying.loading import Study, find, load_study
@@ -48,7 +48,8 @@ def run_studies(
         return stopped.code
     if docs is not None:
         options = {"--size": size or None, "--seed": seed, "--replicates": replicates}
-        _document(outcomes, docs, made_by(["study", *names], options, overrides, data, docs))
+        command = made_by(["study", *names], options, overrides, data, docs)
+        return max(code, document(docs, *write_markdown(outcomes, command, pictures_of(docs).name)))
     return code
 
 
@@ -63,17 +64,6 @@ def _studies(
         for size in sizes:
             if size in has or not any(size in each for each in known):
                 yield load_study(file, size, overrides, seed, replicates, data)
-
-
-def _document(outcomes: Sequence[Outcome], docs: Path, asked: str) -> None:
-    figures = docs.with_suffix("")
-    docs.parent.mkdir(parents=True, exist_ok=True)
-    docs.write_text(write_markdown(outcomes, asked, figures), encoding="utf-8")
-    for outcome in outcomes:
-        picture = outcome.folder / "figures" / "size.png"
-        if picture.is_file():
-            figures.mkdir(exist_ok=True)
-            shutil.copy(picture, figures / f"{outcome.about['name']}.png")
 
 
 def _plan(study: Study) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from simulator.plain import count
@@ -80,12 +80,14 @@ def _left_out(outcome: Outcome) -> list[str]:
     return left
 
 
-def write_markdown(outcomes: Sequence[Outcome], command: str, figures: Path | None = None) -> str:
-    """Return one Markdown page of several studies. `figures`: a folder beside the page for their pictures."""
-    return "\n".join(_page(outcomes, command, figures)) + "\n"
+def write_markdown(outcomes: Sequence[Outcome], command: str, folder: str) -> tuple[str, dict[str, Path]]:
+    """Return one Markdown page of several studies, and the pictures that it shows in the `folder` beside it, by their names."""
+    drawn = {outcome.about["name"]: outcome.folder / "figures" / "size.png" for outcome in outcomes}
+    pictures = {f"{name}.png": picture for name, picture in drawn.items() if picture.is_file()}
+    return "\n".join(_page(outcomes, command, folder, pictures)) + "\n", pictures
 
 
-def _page(outcomes: Sequence[Outcome], command: str, figures: Path | None) -> Iterator[str]:
+def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapping[str, Path]) -> Iterator[str]:
     first = outcomes[0].about
     yield from (f"# {first['question'] or first['title']}", "", f"Made by `{command}`; not edited by hand.", "")
     for kind, title in (("prediction", "Predictions, one by one"), ("published", "What others have found, row by row")):
@@ -103,8 +105,8 @@ def _page(outcomes: Sequence[Outcome], command: str, figures: Path | None) -> It
             if about[key] and about[key] not in told:           # once for all sizes of a study
                 told.append(about[key])
                 yield from (title, "", *(f"- {each}" for each in about[key]), "")
-        if figures is not None and (outcome.folder / "figures" / "size.png").is_file():
-            yield from (f"![Outcomes by the size of the model]({figures.name}/{about['name']}.png)", "")
+        if (picture := f"{about['name']}.png") in pictures:
+            yield from (f"![Outcomes by the size of the model]({folder}/{picture})", "")
         for title, note, tables in _sections(outcome):
             yield from (f"### {title}", "")
             yield from (note, "") if note else ()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from simulator.model import FilterBubbleModel
 from simulator.play import play
 from simulator.rundir import write_run
 from simulator.scenario import load_scenario
-from simulator.store import InUse, State, Store
+from simulator.store import InUse, State, Store, packed
 from simulator.warmup import WarmStart
 
 ROOT = Path(__file__).parents[2]
@@ -153,6 +154,36 @@ def test_a_finished_unit_is_never_played_again(scenario: Path, tmp_path: Path, m
     assert not again.failures
     assert again.trajectories == first.trajectories
     assert len(again.played) == len(runner.units(loaded))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda content: b"", lambda content: of_another_version()]
+)
+def test_a_unit_whose_file_cannot_be_read_is_played_once_more(scenario: Path, tmp_path: Path, damage: Callable[[bytes], bytes]):
+    """Half a file, none of it, or classes that this version does not have: what is in it can be had again."""
+    loaded = load_scenario(scenario, ["policies=[organic, random]"])
+    job = runner.Job(loaded, None, tmp_path / "run")
+    job.store.open(State.of(loaded, None))
+    (first,) = runner.run([job], runner.Resources(1), silent)
+    finished, under_way = job.store.folder / "0-0.played", job.store.folder / "1-1.model"
+    finished.write_bytes(damage(finished.read_bytes()))
+    (job.store.folder / "1-1.played").rename(under_way)
+    under_way.write_bytes(damage(under_way.read_bytes()))
+    (again,) = runner.run([job], runner.Resources(1), silent)
+    assert not again.failures
+    assert again.trajectories == first.trajectories
+    assert job.store.played((0, 0)) is not None
+    assert not under_way.exists()
+
+
+def of_another_version() -> bytes:
+    """A file of an object whose class is gone."""
+    gone = type("Gone", (), {"__module__": __name__, "__qualname__": "Gone"})
+    globals()["Gone"] = gone
+    try:
+        return bytes(packed(gone()))
+    finally:
+        del globals()["Gone"]
 
 
 def test_the_default_folder_is_that_of_the_unfinished_run(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

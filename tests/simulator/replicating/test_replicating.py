@@ -299,6 +299,10 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert (folder / "report.html").read_text() == page
     page = (tmp_path / "docs.md").read_text()
     assert "| far (the paper is wrong) |" in page
+    assert "at least 80% of the levels, in **0 of 1 result**" in page
+    assert "| [Nobody 1900, Nothing](#paper-t) | – | 3 of 5 | 1 known, 1 more | – | 6 |" in page
+    assert "](docs/paper-figure-1.png)" in page
+    assert (tmp_path / "docs" / "paper-figure-1.png").read_bytes() == (folder / "figures" / "figure-1.png").read_bytes()
     assert f"--docs {tmp_path / 'docs.md'}`; not edited by hand. A level" in page
     played = (folder / "cells").stat().st_mtime_ns
     again = CliRunner().invoke(app, run)
@@ -306,6 +310,16 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert (folder / "cells").stat().st_mtime_ns == played                  # nothing was played twice
     short = CliRunner().invoke(app, [*run, "--quick"])
     assert "1 of 1 row inside, 4 not played" in short.output
+
+
+def test_docs_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:
+    file = write(tmp_path, LEVEL.replace("paper: 1", "paper: 0").replace("5 %", "99") + "}\n")
+    (tmp_path / "taken").write_text("")
+    run = ["replicate", str(file), "--workers", "1", "-q", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*run, "--docs", str(tmp_path / "taken" / "docs.md")])
+    assert result.exit_code == 1
+    assert "cannot be written to" in result.output
+    assert (tmp_path / "out" / "paper" / "claims.csv").is_file()
 
 
 def test_bad_input_has_its_exit_code(tmp_path: Path) -> None:
@@ -325,7 +339,7 @@ def test_those_that_need_data_say_so_and_the_others_are_played(tmp_path: Path, m
     result = CliRunner().invoke(app, run)
     assert "r2_log: not played: needs data" in result.output
     assert result.output.count("Report:") == 1
-    assert "| r2_log | not played" in (tmp_path / "docs.md").read_text()
+    assert "| r2_log: not played" in (tmp_path / "docs.md").read_text()
     alone = CliRunner().invoke(app, ["replicate", "r2"])
     assert alone.exit_code == 2
     assert "pass --data PATH" in alone.output

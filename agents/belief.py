@@ -27,10 +27,6 @@ class Belief(NamedTuple):
     explained: Tensor               # (n, M) float64: share of the prior variance that is gone, Σ_s l_s²
     factors: Tensor                 # (n, t, M) float64: l_s
 
-    def packed(self) -> Tensor:
-        """Return all of it as one memory (n, 3 + t, M)."""
-        return torch.cat([torch.stack([self.own, self.quality, self.explained], 1), self.factors], 1)
-
     def left(self) -> Tensor:
         """Return the share of the prior variance that is left (n, M), 0 … 1."""
         return (1 - self.explained).clamp(min=0)
@@ -47,12 +43,13 @@ def unpacked(memory: Tensor) -> Belief:
     return Belief(own, quality, explained, memory[:, 3:])
 
 
-def tried(belief: Belief, item: Tensor, tries: Tensor, own: Tensor, quality: Tensor, decay: Tensor) -> Belief:
-    """Return the belief of users who have tried one item (n,) each, if they did (n,), and found out what it was worth.
+def tried(memory: Tensor, item: Tensor, tries: Tensor, own: Tensor, quality: Tensor, decay: Tensor) -> Tensor:
+    """Return the memory (n, 3 + t + 1, M) of users who tried one item (n,) each, if they did (n,), and found out its worth.
 
     `own` (n,): by how much it was worth more to her than she had expected at first; `quality` (n,). `decay`: that
     of the ring. One step of a Cholesky factorisation: O(M · t) for a user who has tried t items before.
     """
+    belief = unpacked(memory)
     users, places = torch.arange(len(item)), torch.arange(len(decay))
     column = decay[(places - item[:, None]) % len(decay)]       # R_·c (n, M)
     for factor in belief.factors.unbind(1):         # in order, not as a product, to be the same for one user and for many
@@ -61,9 +58,9 @@ def tried(belief: Belief, item: Tensor, tries: Tensor, own: Tensor, quality: Ten
     learns = tries & (rest > _KNOWN)
     weight = (column / rest[:, None]).where(learns[:, None], 0)
     factor = (column / rest.sqrt()[:, None]).where(learns[:, None], 0)
-    return Belief(
+    known = torch.stack([
         belief.own + weight * (own - belief.own[users, item])[:, None],
         belief.quality + weight * (quality - belief.quality[users, item])[:, None],
         belief.explained + factor**2,
-        torch.cat([belief.factors, factor[:, None]], 1) if learns.any() else belief.factors,
-    )
+    ], 1)
+    return torch.cat([known, belief.factors, *([factor[:, None]] if learns.any() else [])], 1)

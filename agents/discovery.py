@@ -12,7 +12,7 @@ from torch import Tensor
 
 from agents.catalog import Catalog
 from agents.chance import Draws
-from agents.space import mixture
+from agents.space import mixture, topic_at
 from agents.users import Users
 
 Source = Literal["drawn", "individual", "central"]
@@ -114,9 +114,8 @@ class Discovery:
         seeker = rows[by_interest]
         u = (source[by_interest] - self.popularity_weight) / (1 - self.popularity_weight)
         cumulative = mixture(users.interests, items.space).cumsum(1)
-        topic = torch.searchsorted(cumulative[seeker], u[:, None])[:, 0].clamp_(max=items.topics.shape[1] - 1)
         row = torch.zeros_like(rows)
-        row[by_interest] = 1 + topic
+        row[by_interest] = 1 + topic_at(cumulative[seeker], u)
 
         finds = torch.zeros(noticed.shape, dtype=torch.int64)
         finds[rows, slots] = sampler.draw(row, quantile)

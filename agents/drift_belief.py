@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agents.belief import nothing_learnt, tried, unpacked
+from agents.belief import nothing_learnt, tried
 from agents.catalog import Catalog
 from agents.chance import Draws
 from agents.choice import Choice, Menu
@@ -37,8 +37,8 @@ class GaussianBelief:
     def drift(self, users: Users, items: Catalog, choice: Choice, menu: Menu, draws: Draws) -> Drifted:
         assert users.expected is not None           # or the scenario is refused at the door
         assert items.ring is not None
-        belief, rows = unpacked(users.trace), torch.arange(len(users))
+        memory, rows = users.trace, torch.arange(len(users))
         surprise = users.interests.double() - users.expected
         for item, taken in zip(choice.items.T, choice.taken.T, strict=True):
-            belief = tried(belief, item, taken, surprise[rows, item], items.quality[item].double(), items.ring.decay)
-        return Drifted(users.interests, belief.packed())
+            memory = tried(memory, item, taken, surprise[rows, item], items.quality[item].double(), items.ring.decay)
+        return Drifted(users.interests, memory)

@@ -40,6 +40,11 @@ def mixture(rows: Tensor, space: Space) -> Tensor:
     return torch.where(total > 0, shares / total.clamp(min=1e-30), 1 / shares.shape[-1])
 
 
+def topic_at(cumulative: Tensor, quantile: Tensor) -> Tensor:
+    """Return the topic (n,) int64 at a quantile (n,) in (0, 1) of each mixture, whose running sums over topics are (n, T)."""
+    return torch.searchsorted(cumulative, quantile[:, None])[:, 0].clamp_(max=cumulative.shape[1] - 1)
+
+
 def unmix(shares: Tensor, space: Space) -> Tensor:
     """Return the rows of the space that `mixture` makes these shares of: the nearest direction, values of mean 0; of points
     the one at distance 1 from the origin."""

@@ -14,8 +14,9 @@ from policies.base import Count, UnitInterval
 from policies.log import FeedbackLog
 from policies.losses import Losses, backward
 from policies.sequence import SequencePolicy, newest
-from policies.transformer import Transformer, drop
+from policies.transformer import Transformer
 from policies.validation import Size
+from policies.weights import drop
 
 
 @dataclass

@@ -22,8 +22,9 @@ from policies.log import FeedbackLog, History, ItemData
 from policies.semantic_ids import Trie, semantic_ids
 from policies.sequence import SequencePolicy, newest
 from policies.spectral import spectral_vectors
-from policies.transformer import Block, Transformer, drop
+from policies.transformer import Block, Transformer
 from policies.validation import HeldOut
+from policies.weights import drop
 
 _FLOATS_AT_ONCE = 4_000_000
 """Largest intermediate tensor in scoring, 16 MB of float32: users are taken so few at a time that it is not exceeded."""

@@ -18,6 +18,7 @@ from policies.log import FeedbackLog, ItemData
 from policies.ranking import block_size
 from policies.sampling import Unseen
 from policies.validation import HeldOut
+from policies.weights import xavier
 
 
 class Graph(NamedTuple):
@@ -45,11 +46,6 @@ def bipartite(log: FeedbackLog) -> Graph:
 def propagate(graph: Graph, x: Tensor) -> Tensor:
     """Return Â x (n_nodes, d): for each node the weighted sum of its neighbours' rows of x."""
     return _Propagation.apply(x, graph)
-
-
-def xavier(rows: int, columns: int, rng: torch.Generator) -> Tensor:
-    """Return a matrix of weights as they are at first: uniform on ±√(6 / (rows + columns)) (Glorot & Bengio 2010)."""
-    return nn.init.xavier_uniform_(torch.empty(rows, columns), generator=rng)
 
 
 class _Propagation(torch.autograd.Function):

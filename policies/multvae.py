@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from policies import losses
 from policies.base import Count, Policy
 from policies.device import Device, place
-from policies.graph import xavier
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import block_size
-from policies.transformer import drop
 from policies.validation import HeldOut, Size
+from policies.weights import drop, xavier
 
 
 @dataclass

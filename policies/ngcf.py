@@ -11,8 +11,9 @@ from annotated_types import Gt, Interval
 from torch import Tensor, nn
 
 from policies.base import Count
-from policies.graph import GraphPolicy, xavier
+from policies.graph import GraphPolicy
 from policies.sasrec import drop
+from policies.weights import xavier
 
 _SLOPE = 0.2
 """Of LeakyReLU below 0, as in the authors' code."""

@@ -17,7 +17,8 @@ from policies.base import Count
 from policies.log import FeedbackLog, ItemData
 from policies.sampling import Unseen
 from policies.sequence import SequencePolicy, newest
-from policies.transformer import Transformer, drop
+from policies.transformer import Transformer
+from policies.weights import drop
 
 
 @dataclass

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from policies.validation import Size
+from policies.weights import drop
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -135,11 +136,3 @@ def attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor, dropout: float, 
         return F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
     weights = (q @ k.mT / q.shape[-1] ** 0.5).masked_fill(~visible, -torch.inf).softmax(-1)
     return drop(weights, dropout, rng) @ v
-
-
-def drop(x: Tensor, share: float, rng: torch.Generator | None) -> Tensor:
-    """Dropout from the policy's own generator (`F.dropout` reads the global one); the identity without one."""
-    if rng is None or share == 0:
-        return x
-    kept = torch.rand(x.shape, generator=rng) >= share
-    return x * kept.to(x.device) / (1 - share)

@@ -18,7 +18,7 @@ from agents.creator import Audience, CreatorCohort
 from agents.discovery import ItemSampler
 from agents.feedback import Reaction, joined, signals
 from agents.repeats import Repeats
-from agents.space import mixture
+from agents.space import mixture, topic_at
 from agents.ties import Ties
 from policies.base import Policy
 from policies.log import FeedbackLog
@@ -152,9 +152,8 @@ class FilterBubbleModel(mesa.Model):
         """Return the topic (N,) int64 that each user asks the platform for in this round; None: nobody asks, in this world."""
         if self.scenario.users.intent is None:
             return None
-        quantile = draws("intent").uniform(self.users.ids)[:, None]
         interests = mixture(self.users.interests, self.catalog.space)
-        return torch.searchsorted(interests.cumsum(1), quantile)[:, 0].clamp_(max=interests.shape[1] - 1)
+        return topic_at(interests.cumsum(1), draws("intent").uniform(self.users.ids))
 
     def part(self, choice: Choice, active: Tensor, draws: Draws) -> None:
         """Some users leave after what they got, if users leave in this world."""

@@ -41,11 +41,10 @@ def tried_one_by_one(seen: list[list[int]], own: np.ndarray, quality: np.ndarray
     """The memory of users who tried these items (n, t) in turn, each of this worth (n, M) beyond what they expected."""
     memory, rows = nothing_learnt(*own.shape), torch.arange(len(own))
     for item in torch.tensor(seen).T:
-        belief = tried(
-            unpacked(memory), item, torch.ones(len(own), dtype=torch.bool), torch.from_numpy(own)[rows, item],
+        memory = tried(
+            memory, item, torch.ones(len(own), dtype=torch.bool), torch.from_numpy(own)[rows, item],
             torch.from_numpy(quality)[item], ring.decay,
         )
-        memory = belief.packed()
     return memory
 
 
@@ -105,9 +104,9 @@ def test_who_tries_nothing_or_what_she_knows_learns_nothing():
     ring, nobody = Ring(5, 0.6, 1.0), torch.zeros(2, dtype=torch.bool)
     memory = tried_one_by_one([[1, 3], [4, 2]], np.ones((2, 5)), np.zeros(5), ring)
     item, worth = torch.tensor([1, 0]), torch.full((2,), 5.0, dtype=torch.float64)
-    after = tried(unpacked(memory), item, nobody, worth, worth, ring.decay).packed()
+    after = tried(memory, item, nobody, worth, worth, ring.decay)
     assert torch.equal(after, memory)
-    again = tried(unpacked(memory), torch.tensor([1, 2]), ~nobody, worth, worth, ring.decay).packed()
+    again = tried(memory, torch.tensor([1, 2]), ~nobody, worth, worth, ring.decay)
     assert torch.equal(again, memory)
 
 

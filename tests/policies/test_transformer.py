@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from policies.transformer import Block, Items, Transformer, attention, drawn, drop
+from policies.transformer import Block, Items, Transformer, attention, drawn
+from policies.weights import drop
 
 B, L, HIDDEN, HEADS, INNER = 5, 7, 12, 3, 20
 

@@ -15,22 +15,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_GOLDEN = -7046029254386353131              # 0x9E3779B97F4A7C15 as int64: the increment of SplitMix64
-_LOW_32 = 0xFFFFFFFF
-_UNIT_23 = 2.0**-23                         # 23 bits and a half fit float32 exactly: draws never round to 0 or 1
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)     # the increment of SplitMix64
+_ROUNDS = [(np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB))]
+_LAST = np.uint64(31)
+_LOW_32 = np.uint64(0xFFFFFFFF)
+_HIGH_23 = np.uint64(64 - 23)
+_UNIT_23 = np.float32(2.0**-23)             # 23 bits and a half fit float32 exactly: draws never round to 0 or 1
 
 
-def _mix(x: Tensor) -> Tensor:
+def _mix(x: np.ndarray) -> np.ndarray:
     """SplitMix64's finaliser (Steele, Lea & Flood 2014, variant 13 of Stafford): a bijection of 64-bit words.
 
-    torch shifts int64 arithmetically; the masks make the shifts logical. In place: `x` is used up.
+    In place: `x`, uint64, is used up. NumPy because torch, whose integers have a sign, takes three times as long.
     """
-    x ^= (x >> 30) & 0x3FFFFFFFF
-    x *= -4658895280553007687
-    x ^= (x >> 27) & 0x1FFFFFFFFF
-    x *= -7723592293110705685
-    x ^= (x >> 31) & 0x1FFFFFFFF
+    for shift, factor in _ROUNDS:
+        x ^= x >> shift
+        x *= factor
+    x ^= x >> _LAST
     return x
+
+
+def _words(ids: Tensor) -> np.ndarray:
+    """Return whole numbers as unsigned words, at least one of them: a lone one would not wrap around without a warning."""
+    return np.atleast_1d(ids.numpy(force=True)).astype(np.int64, copy=False).view(np.uint64)
 
 
 @dataclass(frozen=True)
@@ -41,17 +48,22 @@ class Stream:
 
     def bits(self, users: Tensor, items: Tensor | int = 0) -> Tensor:
         """Return int64 words, one per broadcast pair of user id and item id (or slot, or position)."""
-        user_words = _mix(users * _GOLDEN + self.key)           # (…,) hashed before the items are spread out
-        return _mix(user_words + (torch.as_tensor(items) + 1) * _GOLDEN)    # a tensor wraps around; an int would not
+        return _drawn(self._bits(users, items).view(np.int64), users, items)
 
     def uniform(self, users: Tensor, items: Tensor | int = 0) -> Tensor:
         """Return float32 draws from U(0, 1), both ends excluded."""
-        return _unit(self.bits(users, items))
+        return _drawn(_unit(self._bits(users, items)), users, items)
 
     def uniform_pair(self, users: Tensor, items: Tensor | int = 0) -> tuple[Tensor, Tensor]:
         """Return two independent U(0, 1) draws per pair, float32 and float64 (32 bits), for the cost of one hash."""
-        word = self.bits(users, items)
-        return _unit(word), ((word & _LOW_32).to(torch.float64) + 0.5) * 2.0**-32
+        words = self._bits(users, items)
+        other = ((words & _LOW_32) + 0.5) * 2.0**-32
+        return _drawn(_unit(words), users, items), _drawn(other, users, items)
+
+    def _bits(self, users: Tensor, items: Tensor | int) -> np.ndarray:
+        user_words = _mix(_words(users) * _GOLDEN + np.uint64(self.key % 2**64))     # hashed before the items are spread out
+        item_words = _words(items) if isinstance(items, Tensor) else np.array([items % 2**64], np.uint64)
+        return _mix(user_words + (item_words + np.uint64(1)) * _GOLDEN)
 
     def gumbel(self, users: Tensor, items: Tensor | int = 0) -> Tensor:
         """Return float32 draws from the standard Gumbel distribution, −ln(−ln U): the noise of a logit choice."""
@@ -66,8 +78,14 @@ class Stream:
         return np.random.Generator(np.random.Philox(key=self.key & (2**64 - 1)))
 
 
-def _unit(word: Tensor) -> Tensor:
-    return ((word >> 41) & 0x7FFFFF).to(torch.float32).add_(0.5).mul_(_UNIT_23)
+def _drawn(numbers: np.ndarray, users: Tensor, items: Tensor | int) -> Tensor:
+    """Return numbers for each pair as a tensor where the users are; of one user and one item, a single number."""
+    drawn = torch.from_numpy(numbers).to(users.device)
+    return drawn if users.ndim or (isinstance(items, Tensor) and items.ndim) else drawn[0]
+
+
+def _unit(words: np.ndarray) -> np.ndarray:
+    return ((words >> _HIGH_23).astype(np.float32) + np.float32(0.5)) * _UNIT_23
 
 
 @dataclass(frozen=True)

@@ -143,19 +143,25 @@ def test_gumbel_is_the_quantile_function_at_the_uniform_draw():
 class Extremes(Stream):
     """A stream whose hash has come out as the most extreme words."""
 
-    def bits(self, users: Tensor, items: Tensor | int = 0) -> Tensor:
-        return torch.tensor([0, -1, -(2**63), 2**63 - 1, 2**41 - 1, 2**32 - 1, -(2**41)])
+    def _bits(self, users: Tensor, items: Tensor | int) -> np.ndarray:
+        return np.array([0, -1, -(2**63), 2**63 - 1, 2**41 - 1, 2**32 - 1, -(2**41)]).view(np.uint64)
 
 
 def test_no_draw_is_ever_0_or_1():
     stream = Extremes(1)
-    first, second = stream.uniform_pair(torch.tensor(0))
+    first, second = stream.uniform_pair(torch.arange(7))
     for x in (first, second):
         assert (x > 0).all()
         assert (x < 1).all()
     assert first.min() == 2**-24
     assert first.max() == 1 - 2**-24
-    assert stream.gumbel(torch.tensor(0)).isfinite().all()
+    assert stream.gumbel(torch.arange(7)).isfinite().all()
+
+
+def test_one_user_and_one_item_have_one_draw():
+    one, both = STREAM.uniform(torch.tensor(3), torch.tensor(5)), STREAM.uniform_pair(torch.tensor(3), 5)
+    assert one.shape == both[0].shape == both[1].shape == ()
+    assert one == both[0] == STREAM.uniform(torch.arange(4), 5)[3]
 
 
 def test_ids_of_any_size_can_be_drawn_for():

@@ -180,8 +180,7 @@ def sweep(
     sweeping = Sweeping(checked, folder)
     with _without_dashes(NotThisSweep):
         sweeping.check()
-    left = [cell for cell in checked.cells if not sweeping.finished(cell)]
-    total = sum((cell.scenario.rounds + cell.scenario.warmup) * len(runner.units(cell.scenario)) for cell in left)
+    total = sum((cell.scenario.rounds + cell.scenario.warmup) * len(runner.units(cell.scenario)) for cell in sweeping.left())
     lock = Store(folder)
     with lock.locked(), _bar(progress, total) as tell:
 

@@ -75,7 +75,7 @@ def _called(
 def show_plan(sweeping: Sweeping, resources: Resources) -> None:
     """Print the cells of a sweep, and about how long those take that are left."""
     sweep = sweeping.sweep
-    left = [cell for cell in sweep.cells if not sweeping.finished(cell)]
+    left = sweeping.left()
     table = Table("cell", *(axis.label for axis in sweep.axes), "arms", "replicates", "rounds", "runs", "", box=None)
     for cell in sweep.cells[:_LISTED]:
         scenario = cell.scenario

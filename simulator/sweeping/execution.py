@@ -46,6 +46,7 @@ class Sweeping:
     failures: dict[int, dict[str, str]] = field(default_factory=dict)       # of each cell's number: the runs that failed, how
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     called: str = ""                # the command that makes it again
+    data: dict[str, Dataset | None] = field(default_factory=dict)           # by what cells ask for
 
     def cell_folder(self, cell: Cell) -> Path:
         return self.folder / "cells" / cell.scenario.digest[:DIGITS]
@@ -58,10 +59,19 @@ class Sweeping:
             return False
         return bool(manifest.get("finished")) and manifest["hashes"]["scenario"] == cell.scenario.digest
 
+    def left(self) -> list[Cell]:
+        """Return the cells that are not finished."""
+        return [cell for cell in self.sweep.cells if not self.finished(cell)]
+
     def check(self) -> None:
-        """Refuse a folder that holds other things, or a sweep of which no cell is left in the file."""
-        if not self.folder.exists() or not any(self.folder.iterdir()):
-            return
+        """Refuse a folder that holds other things, or a sweep of which no cell is left in the file; read the data."""
+        self._check_folder()
+        for cell in self.left():
+            self._data_of(cell)
+
+    def _check_folder(self) -> None:
+        if not self.folder.exists() or all(each.name == "checkpoint" for each in self.folder.iterdir()):
+            return                                              # that alone is left where nothing could be played
         there = self.folder / "cells"
         if not there.is_dir():
             raise NotThisSweep(f"--out {self.folder}: is there already and holds no sweep; name another folder")
@@ -79,7 +89,7 @@ class Sweeping:
         Its scenario is written down with every key that there was. Read now, it has the defaults of those that there were not;
         if it then is one of the cells, it always was.
         """
-        missing = {cell.scenario.digest: cell for cell in self.sweep.cells if not self.finished(cell)}
+        missing = {cell.scenario.digest: cell for cell in self.left()}
         ours = {self.cell_folder(cell).name for cell in self.sweep.cells}
         for folder in sorted((self.folder / "cells").iterdir()) if missing else ():
             if folder.name in ours or (cell := missing.get(_digest_by_now(folder) or "")) is None:
@@ -98,7 +108,7 @@ class Sweeping:
 
     def play(self, resources: runner.Resources, progress: Callable[[Cell, runner.Unit, int], None]) -> bool:
         """Play what is left, and write the tables; return whether it was interrupted."""
-        cells = [cell for cell in self.sweep.cells if not self.finished(cell)]
+        cells = self.left()
         jobs = list(self._jobs(cells))
 
         def settled(job: int, results: runner.Results) -> None:
@@ -117,17 +127,20 @@ class Sweeping:
         return any(each.interrupted for each in results)
 
     def _jobs(self, cells: Sequence[Cell]) -> Iterator[runner.Job]:
-        known: dict[str, Dataset | None] = {}
         for cell in cells:
-            keys = repr((cell.scenario.data, cell.scenario.users.count, cell.scenario.items.count))
-            if keys not in known:
-                known[keys] = load_data(cell.scenario)
-            job = runner.Job(cell.scenario, known[keys], self.cell_folder(cell))
+            job = runner.Job(cell.scenario, self._data_of(cell), self.cell_folder(cell))
             state = State.of(cell.scenario, job.data)
             if job.store.state() != state:              # of other data or versions: what was begun cannot be gone on with
                 job.store.clear()
                 job.store.open(state)
             yield job
+
+    def _data_of(self, cell: Cell) -> Dataset | None:
+        """Return the data that a cell asks for, which cells share; may raise `DatasetError`."""
+        asked = repr((cell.scenario.data, cell.scenario.users.count, cell.scenario.items.count))
+        if asked not in self.data:
+            self.data[asked] = load_data(cell.scenario)
+        return self.data[asked]
 
     def write(self) -> None:
         """Write the tables of what is finished: cells.csv, results.parquet, effects.csv; then sweep.yaml and the manifest."""

@@ -38,7 +38,7 @@ def play_cells(sweeping: Sweeping, resources: Resources, quiet: bool) -> int:
 
 
 def _play(sweeping: Sweeping, resources: Resources, quiet: bool) -> bool:
-    left = [cell for cell in sweeping.sweep.cells if not sweeping.finished(cell)]
+    left = sweeping.left()
     cells = len(sweeping.sweep.cells)
     if len(left) < cells and not quiet:
         _out.print(f"{sweeping.folder}: {cells - len(left)} of {cells} cells are there already.", markup=False)

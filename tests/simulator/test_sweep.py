@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from simulator import processes
 from simulator.__main__ import app
 from simulator.statistics import end_values, paired_effects
+from simulator.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -172,6 +173,24 @@ def test_another_sweep_is_refused(sweep: Path, tmp_path: Path):
     assert result.exit_code == 2
     assert "no cell in common" in result.stderr
     assert numbers(out) == before
+
+
+def test_data_that_cannot_be_read_are_told_of_before_anything_is_written(sweep: Path, tmp_path: Path):
+    world = "users: {interests: data}\ndata: {kind: movielens}\ndiscovery: {awareness: 2}\nslate_size: 2\n"
+    sweep.write_text(
+        f"title: t\nrounds: 2\nreplicates: 2\n{world}policies: [organic]\nsweep: {{axes: {{users.drift.rate: [0.1, 0.2]}}}}\n"
+    )
+    for more in ((), ("--dry-run",)):
+        result = command("sweep", sweep, "--data", tmp_path / "none", "--out", tmp_path / "out", "--quiet", *more)
+        assert result.exit_code == 2
+        assert "no such file or folder" in result.stderr
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_in_which_nothing_could_be_played_is_as_good_as_empty(sweep: Path, tmp_path: Path):
+    with Store(tmp_path / "out").locked():
+        pass
+    assert command("sweep", sweep, "--out", tmp_path / "out", "--workers", 1, "--quiet").exit_code == 0
 
 
 def test_a_failed_run_is_a_row_with_its_error_and_the_rest_goes_on(sweep: Path, tmp_path: Path):

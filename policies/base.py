@@ -196,6 +196,10 @@ class Policy(ABC):
 
         return rank(score, users, k, log, bias)
 
+    def luck(self, users: Tensor, n_items: int, draws: Draws) -> Tensor:
+        """Return by what items of equal score are ordered, the least first, for users (b,), where that is left to chance."""
+        return draws.uniform_pair(users[:, None], torch.arange(n_items))[1]
+
     def _validate(self, held: HeldOut, k: int) -> tuple[float | None, float | None, float | None]:
         if not len(held.users):
             return None, None, None

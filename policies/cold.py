@@ -99,7 +99,7 @@ def rank_trained(
     if policy.reads_features:
         policy.meet(items)
     size = len(items) if policy.reads_features else len(policy.popularity_)
-    past, everything = log.of_first(size), torch.arange(len(items))
+    past = log.of_first(size)
     popularity = policy.popularity_ / policy.popularity_.max().clamp(min=1)
 
     def score(block: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def rank_trained(
         scores[policy.unknown(block, past), :size] = popularity
         return scores
 
-    return rank(score, users, k, log, bias, luck=lambda block: draws.uniform_pair(block[:, None], everything)[1])
+    return rank(score, users, k, log, bias, luck=lambda block: policy.luck(block, len(items), draws))
 
 
 def explain_all(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from policies.base import Policy
+from policies.base import Count, Policy
 from policies.chance import Draws
 from policies.explanation import Explanation, nothing
 from policies.log import FeedbackLog, History, ItemData
@@ -20,8 +21,15 @@ from policies.ranking import left_by, rank
 class Random(Policy):
     """Every unseen item is as likely as any other to be shown, anew each round.
 
-    Source: the usual lower control of recommender evaluation (e.g. Chaney, Stewart & Engelhardt 2018).
+    With `factors`, users are shown somewhat the same: scores are products of random vectors of users and of items, as of a
+    model that has not been trained, and an item with a long vector stands high in many lists of a round.
+
+    Source: the usual lower control of recommender evaluation (e.g. Chaney, Stewart & Engelhardt 2018); with `factors`, the
+    random recommender in the code of their replication by Lucherini, Sun, Winecoff & Narayanan 2021 (T-RECS).
     """
+
+    factors: Count | None = None
+    """Length of the vectors, each entry U(0, 1), drawn anew in each round; null = every user has an order of her own."""
 
     trains: ClassVar[bool] = False
     reads_features: ClassVar[bool] = True       # none are needed: any item will do
@@ -41,11 +49,28 @@ class Random(Policy):
     def rank(
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Draw slates without replacement: uniformly, or with `bias` from the Plackett–Luce law, P ∝ exp(bias)."""
+        """Draw slates without replacement: uniformly, or with `bias` from the Plackett–Luce law, P ∝ exp(bias).
+
+        With `factors`, `bias` comes first and chance decides among what it leaves equal.
+        """
+        if self.factors is not None:
+            luck = partial(self.luck, n_items=log.n_items, draws=draws)
+            return rank(lambda block: self.score(block, log), users, k, log, bias, luck=luck)
         left = None if bias is None else left_by(bias)
         if bias is not None and left is None:
             return _by_gumbel(users, k, log, draws, bias)
         return some_unseen(users, k, log, draws, left)
+
+    def luck(self, users: Tensor, n_items: int, draws: Draws) -> Tensor:
+        if self.factors is None:
+            return super().luck(users, n_items, draws)
+        places = torch.arange(self.factors)
+        of_users = draws.uniform_pair(users[:, None], places)[1]
+        of_items = draws.uniform_pair(-1 - torch.arange(n_items)[:, None], places)[1]       # the same whoever is asked for
+        product = torch.zeros(len(users), n_items, dtype=torch.float64)
+        for mine, theirs in zip(of_users.T, of_items.T, strict=True):       # in order: a matrix product rounds by block
+            product += mine[:, None] * theirs
+        return -product
 
 
 def some_unseen(

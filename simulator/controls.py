@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,20 @@ from torch import Tensor
 from agents.catalog import Catalog
 from agents.choice import Told
 from agents.users import Users
-from policies.log import FeedbackLog
+from policies.candidates import Candidates
+from policies.explore import EpsilonGreedy
+from policies.log import FeedbackLog, ItemData
 from policies.ranking import rank
-from simulator.draws import Draws
+from simulator.draws import Draws, Stream
+
+
+class Truth(NamedTuple):
+    """What no platform knows, and what every platform does."""
+
+    users: Users
+    catalog: Catalog
+    log: FeedbackLog
+    items: ItemData                 # those that may be shown
 
 
 class Control:
@@ -32,8 +44,18 @@ class Organic(Control):
     """
 
 
+class Knowing(Control):
+    """A control that recommends, and reads the users' interests to do so."""
+
+    sees_truth: ClassVar[bool] = True
+
+    @abstractmethod
+    def slates(self, world: Truth, users: Tensor, k: int, bias: Tensor | None, draws: Stream) -> Tensor:
+        """Return the slates (b, k), item ids, of users (b,). `bias` (M,) is added to what items are worth; −∞ keeps one out."""
+
+
 @dataclass(frozen=True)
-class Oracle(Control):
+class Oracle(Knowing):
     """Every user is shown the unseen items of highest true utility, affinity plus quality.
 
     A control, not a policy: it reads the users' interests.
@@ -45,11 +67,32 @@ class Oracle(Control):
     """all: everything that there is; earlier: what was published before the round; start: what was published before round 1.
     Earlier and start are what a policy ranks that is trained in every round, or once, without `cold_start`. With `creators`."""
 
-    sees_truth: ClassVar[bool] = True
+    def slates(self, world: Truth, users: Tensor, k: int, bias: Tensor | None, draws: Stream) -> Tensor:
+        return best_unseen(world.users, world.catalog, users, k, world.log, bias)[0]
 
 
 @dataclass(frozen=True)
-class Extremes(Control):
+class ExploringOracle(Knowing):
+    """Every user is shown the unseen items of highest true utility, but each place goes, with chance ε, to one drawn at random.
+
+    A control, not a policy: it reads the users' interests. What exploring does, apart from what is not known.
+
+    Source: the ε-greedy model in the code of Khritankov & Pilkevich 2021 (WISE), which explores around true interests; drawn
+    items are unseen and no item stands twice in a slate, as for `explore: epsilon_greedy`.
+    """
+
+    epsilon: Annotated[float, Interval(ge=0, le=1)] = 0.1
+    """Chance per place; 0 = the oracle, 1 = random slates."""
+
+    def slates(self, world: Truth, users: Tensor, k: int, bias: Tensor | None, draws: Stream) -> Tensor:
+        best, worth = best_unseen(world.users, world.catalog, users, k, world.log, bias)
+        unlearnt = torch.zeros(world.log.n_items)
+        candidates = Candidates(users, best, worth, world.items, world.log, popularity=unlearnt)
+        return EpsilonGreedy(self.epsilon).replace(best, candidates, draws)
+
+
+@dataclass(frozen=True)
+class Extremes(Knowing):
     """Every user is shown the unseen items that she feels most strongly about, for or against: those of largest |u|.
 
     A control, not a policy: it reads the users' interests. Where what is taken grows dearer and what is refused more hateful,
@@ -59,7 +102,8 @@ class Extremes(Control):
     whose oracle shows what is liked most.
     """
 
-    sees_truth: ClassVar[bool] = True
+    def slates(self, world: Truth, users: Tensor, k: int, bias: Tensor | None, draws: Stream) -> Tensor:
+        return best_unseen(world.users, world.catalog, users, k, world.log, bias, extremes=True)[0]
 
 
 @dataclass(frozen=True)
@@ -110,7 +154,8 @@ class ABTest(Control):
 
 
 CONTROLS: dict[str, type[Control]] = {
-    "organic": Organic, "oracle": Oracle, "extremes": Extremes, "informed": Informed, "ab_test": ABTest,
+    "organic": Organic, "oracle": Oracle, "exploring_oracle": ExploringOracle, "extremes": Extremes, "informed": Informed,
+    "ab_test": ABTest,
 }
 
 

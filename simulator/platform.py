@@ -23,7 +23,7 @@ from policies.people import suggest
 from policies.pipeline import Stages
 from policies.validation import Epoch
 from simulator.arms import Arm
-from simulator.controls import ABTest, Control, Extremes, Informed, Oracle, best_unseen
+from simulator.controls import ABTest, Control, Informed, Knowing, Truth
 from simulator.draws import Draws
 from simulator.learnt import Learnt
 from simulator.recommender import OPENING, Recommender
@@ -259,21 +259,20 @@ class Platform(mesa.Agent):
         return free if bias is None else free & (bias > -torch.inf)
 
     def _rank(self, recommender: Recommender, users: Tensor, draws: Draws) -> Tensor:
-        if isinstance(recommender.policy, Oracle | Extremes):
-            slates = self._best(recommender, users)
+        if isinstance(recommender.policy, Knowing):
+            slates = self._best(recommender, recommender.policy, users, draws)
         else:
             slates = self.stages(users, draws, recommender.arm.explore, recommender).shown
         for event in self.events:
             slates = event.amend(slates, users, self, draws)
         return slates
 
-    def _best(self, recommender: Recommender, users: Tensor) -> Tensor:
-        """Return what is truly best for users (n,), as the oracle knows."""
-        bias, extremes = self._bias_of(recommender), isinstance(recommender.policy, Extremes)
-        slates = torch.zeros(len(users), self.places, dtype=torch.int64)
+    def _best(self, recommender: Recommender, control: Knowing, users: Tensor, draws: Draws) -> Tensor:
+        """Return what is truly best for users (n,), as an oracle knows."""
+        bias, slates = self._bias_of(recommender), torch.zeros(len(users), self.places, dtype=torch.int64)
         for rows, items in self._requests(users):
-            world = self.model.users, self.model.catalog
-            slates[rows] = best_unseen(*world, users[rows], self.places, self.log, items.hidden(bias), extremes)[0]
+            world = Truth(self.model.users, self.model.catalog, self.log, items)
+            slates[rows] = control.slates(world, users[rows], self.places, items.hidden(bias), draws("explore"))
         return slates
 
     def stages(self, users: Tensor, draws: Draws, explore: Explorer | None, recommender: Recommender | None = None) -> Stages:

@@ -14,7 +14,7 @@ from policies.log import FeedbackLog, ItemData
 from policies.pipeline import Stages, recommend
 from policies.validation import Epoch, HeldOut
 from simulator.arms import Arm
-from simulator.controls import Extremes, Oracle
+from simulator.controls import Knowing, Oracle
 from simulator.draws import Draws
 from simulator.threads import one_thread
 
@@ -36,7 +36,7 @@ class Recommender:
     @property
     def recommends(self) -> bool:
         """Does this arm show anybody anything?"""
-        return isinstance(self.policy, Policy | Oracle | Extremes)
+        return isinstance(self.policy, Policy | Knowing)
 
     def due(self, round: int) -> bool:
         """Is there a policy that is to be fitted now?"""

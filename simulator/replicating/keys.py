@@ -18,11 +18,12 @@ from simulator.parts import Section, problem, wrong
 from simulator.ranges import Text, UnitInterval, at_least_one
 from simulator.replicating.expressions import NotAnExpression, parse_expression, trends
 
-Status = Literal["text", "code", "figure", "second_hand", "memory", "ours", "derived"]
+Status = Literal["text", "code", "rerun", "figure", "second_hand", "memory", "ours", "derived"]
 
 STATUS: dict[Status, str] = {
     "text": "read in the paper's text",
     "code": "read in the authors' code",
+    "rerun": "what the authors' code gives when it is run again",
     "figure": "read off the authors' figure",
     "second_hand": "read in somebody else's account of the paper",
     "memory": "remembered, not verified: the sign is likely, the number is not",

@@ -90,3 +90,40 @@ def test_slates_are_new_each_round_and_different_between_users(policy, log):
         table = np.zeros((M, M))
         np.add.at(table, (one.numpy(), other.numpy()), 1)
         assert stats.chi2_contingency(table[np.ix_(UNSEEN, UNSEEN)]).pvalue > 1e-3
+
+
+@pytest.fixture
+def alike(log, make_items) -> Random:
+    return Random(factors=3).fit(log, make_items(M), torch.Generator().manual_seed(0))
+
+
+def test_with_factors_a_list_is_in_the_order_of_products_of_random_vectors(alike, log):
+    """By brute force, from the draws themselves."""
+    draws = Draws(11).at(3)("slate")
+    vector = lambda who: draws.uniform_pair(torch.full((3,), who), torch.arange(3))[1].numpy()     # noqa: E731
+    got = slates(alike, log, k=5)
+    for user in (0, 17, 5999):
+        worth = {item: -(vector(user) * vector(-1 - item)).sum() for item in UNSEEN}
+        assert got[user].tolist() == sorted(UNSEEN, key=worth.get)
+
+
+def test_with_factors_lists_of_a_round_are_alike_and_those_of_rounds_are_not(alike, log):
+    first, again, later = slates(alike, log)[:, 0], slates(alike, log)[:, 0], slates(alike, log, round=4)[:, 0]
+    assert torch.equal(first, again)
+    share = first.bincount(minlength=M).max() / N
+    assert share > 0.3                          # one of five unseen items; on its own each would be first for .2
+    tops = [slates(alike, log, round=round)[:, 0].bincount(minlength=M).argmax().item() for round in range(40)]
+    assert set(tops) == set(UNSEEN)
+    assert not torch.equal(first, later)
+
+
+def test_with_factors_a_block_of_users_is_served_like_each_of_them(alike, log):
+    draws = Draws(11).at(3)("slate")
+    whole = alike.rank(torch.arange(200), K, log, draws)[0]
+    assert all(torch.equal(alike.rank(torch.tensor([user]), K, log, draws)[0][0], whole[user]) for user in (0, 3, 199))
+
+
+def test_with_factors_a_bias_comes_first(alike, log):
+    bias = torch.tensor([0.0, 9.0, -torch.inf, 0.0, 0.0, 1.0, 1.0])
+    rows = slates(alike, log, bias=bias)
+    assert set(rows.flatten().tolist()) == {5, 6}

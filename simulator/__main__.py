@@ -288,7 +288,9 @@ def fit(
 
 @app.command()
 def replicate(
-    name: Annotated[str, typer.Argument(help="r7, its full name, a file with a `replication:`, or all.", show_default=False)],
+    names: Annotated[
+        list[str], typer.Argument(help="r7, its full name, files with a `replication:`, or all.", show_default=False)
+    ],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer replicates and cells, as the file says.")] = False,
     set_: Set = None,
     seed: Seed = None,
@@ -298,14 +300,16 @@ def replicate(
     workers: Workers = None,
     checkpoint: Checkpoint = 30,
     quiet: Quiet = False,
-    docs: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all tables as Markdown.")] = None,
+    docs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write all tables and figures as one Markdown page.")
+    ] = None,
 ) -> None:
     """Play published results again and say, claim by claim, whether they come out: paper, measured, interval, inside."""
     from simulator.replicating.command import run_replications
     from simulator.runner import Resources
 
     resources = Resources(workers, checkpoint)
-    raise typer.Exit(run_replications(name, quick, set_ or [], seed, replicates, data, out, resources, quiet, docs))
+    raise typer.Exit(run_replications(names, quick, set_ or [], seed, replicates, data, out, resources, quiet, docs))
 
 
 @app.command()

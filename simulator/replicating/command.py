@@ -27,19 +27,19 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run_replications(
-    name: str, quick: bool, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None,
+    names: Sequence[str], quick: bool, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None,
     out: Path | None, resources: Resources, quiet: bool, docs: Path | None,
 ) -> int:
     """Play replications, print and write what their claims came to; return the exit code: 1 if a claim is not met."""
     replications, unplayed = [], []
     try:
-        for file in find(name):
-            given = data
-            if name == "all" and not asks_for_data(file):
-                given = None                # is for the others
-            elif name == "all" and data is None:
+        files = list(dict.fromkeys(file for name in names for file in find(name)))
+        for file in files:
+            asks = asks_for_data(file)
+            if asks and data is None and "all" in names:
                 unplayed.append(file)
                 continue
+            given = data if asks or len(files) == 1 else None       # else it is for the others
             replications.append(load_replication(file, quick, overrides, seed, replicates, given))
     except (ScenarioError, DatasetError) as error:
         _err.print(str(error), markup=False)
@@ -55,7 +55,7 @@ def run_replications(
     for file in unplayed:
         _out.print(f"\n{file.stem}: {NEEDS_DATA}", markup=False)
     if docs is not None:
-        words = ["replicate", name, *(["--quick"] if quick else [])]
+        words = ["replicate", *names, *(["--quick"] if quick else [])]
         command = made_by(words, {"--seed": seed, "--replicates": replicates}, overrides, data, docs)
         lacking = [file.stem for file in unplayed]
         page = write_overview(outcomes, command, quick, pictures_of(docs).name, lacking)

@@ -327,6 +327,19 @@ def test_bad_input_has_its_exit_code(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["replicate", str(tmp_path / "no.yaml")]).exit_code == 2
 
 
+def test_several_are_played_and_written_about_in_the_order_of_their_names(tmp_path: Path) -> None:
+    one, other = (write(tmp_path, LEVEL + "}\n").rename(tmp_path / f"{name}.yaml") for name in ("one", "other"))
+    run = ["replicate", str(other), str(one), str(other), "--workers", "1", "-q", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*run, "--docs", str(tmp_path / "docs.md")])
+    assert result.output.count("Report:") == 2
+    page = (tmp_path / "docs.md").read_text()
+    assert page.index("## other: t") < page.index("## one: t")
+    assert "in **0 of 2 results**" in page
+    data = CliRunner().invoke(app, [*run, "--data", str(tmp_path)])          # neither asks for any
+    assert data.exit_code == 1
+    assert CliRunner().invoke(app, ["replicate", str(one), "--data", str(tmp_path)]).exit_code == 2
+
+
 def test_those_that_need_data_say_so_and_the_others_are_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "shipped"
     folder.mkdir()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -20,6 +20,9 @@ Mixture = Literal["dirichlet", "equal", "one_hot"]
 Popularity = Literal["zipf", "lognormal"]
 QualityLaw = Literal["normal", "uniform"]
 Scatter = Literal["normal", "uniform"]
+
+_AT_ONCE = 160_000
+"""Numbers that are multiplied at once: few enough to stay near the processor."""
 
 
 @dataclass
@@ -69,9 +72,13 @@ class Catalog:
 
     def affinities(self, users: Tensor, items: Tensor, interests: Tensor, leanings: Tensor | None = None) -> Tensor:
         """Return what items (b,) are to users (b,), rows of `interests` (n, d) and `leanings`, without their quality (b,)."""
+        like: Callable[[Tensor, Tensor], Tensor]
         if self.space == "plane":               # the product of the lifted would lose the digits of small distances
-            return nearness(interests[users], self.features[items])
-        return affinity(self.taste(interests, leanings)[users], self.appeal[items])
+            like, tastes, appeal = nearness, interests, self.features
+        else:
+            like, tastes, appeal = affinity, self.taste(interests, leanings), self.appeal
+        blocks = (ids.split(max(_AT_ONCE // tastes.shape[1], 1)) for ids in (users, items))
+        return torch.cat([like(tastes[of], appeal[to]) for of, to in zip(*blocks, strict=True)])
 
     def _there(self, rows: Tensor) -> Tensor:
         """Zeros (M, …) for what is not published."""

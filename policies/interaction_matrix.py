@@ -30,10 +30,16 @@ def history_matrix(users: Tensor, log: FeedbackLog) -> sp.csr_array:
     return sp.csr_array((np.ones(len(items), dtype=np.float32), items, starts), shape=(len(users), log.n_items))
 
 
-def unrelated_by_popularity(scores: Tensor, popularity: Tensor) -> Tensor:
+def unrelated_by_popularity(scores: Tensor | sp.csr_array, popularity: Tensor) -> Tensor:
     """Order the items whose score (b, n_items) is exactly 0 by popularity (n_items,), at −1e-6 to 0.
 
     They are those that nothing links to what the user took: many while a platform is young. Left equal, the same arbitrary ones
     would fill everybody's slates.
     """
-    return scores.where(scores != 0, _FAINT * (popularity / popularity.max().clamp(min=1) - 1))
+    faint = _FAINT * (popularity / popularity.max().clamp(min=1) - 1)
+    if isinstance(scores, Tensor):
+        return scores.where(scores != 0, faint)
+    filled, linked = faint.repeat(scores.shape[0], 1), scores.data != 0
+    rows = np.arange(scores.shape[0]).repeat(np.diff(scores.indptr))
+    filled.numpy()[rows[linked], scores.indices[linked]] = scores.data[linked]
+    return filled

@@ -19,7 +19,8 @@ class ItemToItem(Policy):
     weights_: np.ndarray | sp.csr_array     # W (n_items, n_items) float32, which `learn` leaves
 
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        return unrelated_by_popularity(torch.from_numpy(_dense(history_matrix(users, log) @ self.weights_)), self.popularity_)
+        scores = history_matrix(users, log) @ self.weights_
+        return unrelated_by_popularity(torch.from_numpy(scores) if isinstance(scores, np.ndarray) else scores, self.popularity_)
 
     def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
         """Exactly: an item j of hers carries W_ji."""

@@ -94,8 +94,7 @@ class UserKNN(Policy):
         yield None
 
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
-        scores = torch.from_numpy((self._neighbours(users, log) @ self.others_.rows).toarray())
-        return unrelated_by_popularity(scores, self.popularity_)
+        return unrelated_by_popularity(self._neighbours(users, log) @ self.others_.rows, self.popularity_)
 
     def explain(self, user: int, items: Tensor, log: FeedbackLog) -> Explanation:
         """Exactly, given her neighbours: n_uv counts the items that she shares with v, so each of them carries its share of

@@ -296,7 +296,8 @@ def test_the_replication_is_the_papers_world(replication):
     repeated, single = cells["repeated"], cells["single"]
     assert [cell.slate_size for cell in cells.values()] == [1000, 500, 51]      # and the 10 new ones
     assert not any(arm.frozen for arm in repeated.policies)
-    assert [arm.name for arm in single.policies if not arm.frozen] == ["ideal"]
+    assert [arm.name for arm in single.policies if not arm.frozen] == ["random", "ideal"]
+    assert repeated.policies[4].policy.factors == single.policies[4].policy.factors == 20       # as many as attributes
     model = FilterBubbleModel(repeated, repeated.policies[0])
     assert len(model.catalog) == 1000
     assert torch.bincount(model.catalog.born + 9).tolist() == [10] * 100

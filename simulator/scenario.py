@@ -172,6 +172,9 @@ def load_scenario(
     return check(source, [*changes, *option_overrides(source, seed, replicates, data)], allow_code)
 
 
+ABOUT = tuple(key for key, field in Scenario.model_fields.items() if field.exclude)
+"""Sections that say something of a world and change nothing in it."""
+
 _COMMANDS = {
     "sweep": "`filterbubble sweep` or `filterbubble sensitivity`",
     "tune": "`filterbubble tune`",

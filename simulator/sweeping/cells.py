@@ -9,7 +9,7 @@ from typing import Any
 
 from simulator.faults import Fault, Loc, ScenarioError, dotted
 from simulator.overrides import Changed, Override, apply
-from simulator.scenario import Scenario, _defaults, check
+from simulator.scenario import ABOUT, Scenario, _defaults, check
 from simulator.sweeping.axes import Change, Level, content
 from simulator.sweeping.labels import in_words, steps
 from simulator.sweeping.source import fault_at
@@ -45,18 +45,22 @@ def make_cells(
     """The cells of some combinations. All that is wrong with any of them is one ScenarioError.
 
     `base`: the scenario that they change; `document`: the sweep file; `where`: places in it of the options that made `base`.
-    A fault that several cells share is told once, with the first of them.
+    A fault that several cells share is told once, with the first of them. What a file says of its worlds, and what changes
+    nothing in them, is read once, with the first cell that is right.
     """
     cells: list[Cell] = []
+    start = base
     found: dict[tuple[str, str], _Found] = {}
     for combination in combinations:
         values = {label: level.value for label, level in combination.items()}
         changes = [change for level in combination.values() for change in level.changes]
         try:
-            cells.append(Cell(len(cells) + 1, values, _scenario(base, changes, allow_code)))
+            cells.append(Cell(len(cells) + 1, values, _scenario(start, changes, allow_code)))
         except ScenarioError as error:
             for fault in error.faults:
                 found.setdefault((fault.key, fault.message), _Found(fault, changes, {})).cells[words(values)] = None
+        else:
+            start = _world_alone(base)
     if not found:
         return cells
     known = {(fault.key, fault.message) for fault in faults_of(base, (), allow_code)}
@@ -67,6 +71,10 @@ def make_cells(
         _, shared = faults.setdefault((loc or fault.where, fault.key), (fault, {}))
         shared.update(each.cells)
     raise ScenarioError(_with_cells(fault, shared, len(combinations)) for fault, shared in faults.values())
+
+
+def _world_alone(base: Changed) -> Changed:
+    return replace(base, values={key: value for key, value in base.values.items() if key not in ABOUT})
 
 
 @dataclass(frozen=True)

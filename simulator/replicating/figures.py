@@ -23,6 +23,7 @@ LEVELS = "levels"   # the name of the figure of all levels
 _BAND = "#E4E4E4"
 _ROW = 0.24         # inches of a row in a figure of rows
 _LETTERS = 56       # in a line of a row's label
+_BESIDE = 36        # in a line of what stands beside an axis
 _FAR = 5.0          # half bands: what lies further out is drawn at the edge
 _TICKS = 0.07       # of an axis: values that lie closer than that are not all written below it
 
@@ -82,7 +83,7 @@ def _lines(figure_of: Published) -> Drawing:
         ax.set_title(title)
         ax.set_xlabel(capital(over))
         _tick_at(ax, np.unique(rows["x"]))
-    left.set_ylabel(_quantity(rows))
+    left.set_ylabel("\n".join(textwrap.wrap(_quantity(rows), _BESIDE)))
     legend_above(figure, handles)
     return _drawing(
         figure_of, figure, "Left what was published, right what is measured here; bands: 95 % t intervals over replicates.",

@@ -135,11 +135,21 @@ class Store:
             part.write_bytes(content)
 
     def _read(self, unit: Unit, suffix: str) -> Any:
-        """Return what a file holds; None if there is none, or it cannot be read: then it is played once more."""
+        """Return what a file holds; None if there is none, or it holds nothing of use: then it is played once more.
+
+        A file that may not be opened is another matter, and so is too little memory: those are raised.
+        """
         try:
-            return torch.load(self._path(unit, suffix), weights_only=False)
-        except Exception:      # a damaged file raises anything, one of another version's classes AttributeError
+            file = self._path(unit, suffix).open("rb")
+        except FileNotFoundError:
             return None
+        with file:
+            try:
+                return torch.load(file, weights_only=False)
+            except MemoryError:
+                raise
+            except Exception:       # half a file raises RuntimeError, OSError or EOFError, one of other classes AttributeError
+                return None
 
 
 def packed(content: Any) -> memoryview:

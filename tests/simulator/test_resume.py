@@ -176,6 +176,13 @@ def test_a_unit_whose_file_cannot_be_read_is_played_once_more(scenario: Path, tm
     assert not under_way.exists()
 
 
+def test_a_file_that_cannot_be_opened_is_no_damaged_one(tmp_path: Path):
+    store = Store(tmp_path)
+    (store.folder / "0-0.played").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        store.played((0, 0))
+
+
 def of_another_version() -> bytes:
     """A file of an object whose class is gone."""
     gone = type("Gone", (), {"__module__": __name__, "__qualname__": "Gone"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -136,11 +137,12 @@ class FeedbackLog:
         if stays.any():
             self.skips.append(skips if stays.all() else Interactions(*(column[stays] for column in skips)))
 
-    def since(self, round: int) -> FeedbackLog:
-        """Return a log of what was recorded from this round on."""
-        rest = self._where(self.interactions().rounds >= round)
-        rest.slates = [shown for shown in self.slates if shown[0] >= round]
-        rest.skips = [skips for skips in self.skips if (skips.rounds >= round).all()]
+    def between(self, first: float, end: float = math.inf) -> FeedbackLog:
+        """Return a log of what was recorded from round `first` on and before round `end`."""
+        rounds = self.interactions().rounds
+        rest = self._where((first <= rounds) & (rounds < end))
+        rest.slates = [shown for shown in self.slates if first <= shown[0] < end]
+        rest.skips = [skips for skips in self.skips if first <= skips.rounds[0] < end]
         return rest
 
     def only(self, signal: str, at_least: float) -> FeedbackLog:

@@ -16,6 +16,7 @@ from policies.explore import EXPLORERS
 from policies.people import PEOPLE, PeopleRecommender
 from policies.rerank import RERANKERS
 from simulator.controls import CONTROLS, ABTest, Control
+from simulator.docs import MOST
 from simulator.faults import did_you_mean
 from simulator.parts import OneOf, PartKeys, instance, kind_of, model_of, own_keys, problem, wrong
 from simulator.ranges import Count, Text, at_least_one
@@ -38,6 +39,7 @@ class Arm:
     rerank: Reranker | None = None
     explore: Explorer | None = None
     train_window: int | None = None  # rounds
+    train_lag: int = 0  # rounds
     trains_on: TrainsOn = EVERY_TAKE
     who_to_follow: PeopleRecommender | None = None
     repeats: bool = True
@@ -67,6 +69,10 @@ class PolicyKeys(ControlKeys):
 
     train_window: Count | None = None
     """Newest rounds of the log that a fit learns from; null = all of it. What was taken before is still not shown again."""
+
+    train_lag: Annotated[int, Interval(ge=0, le=MOST)] = 0
+    """Newest rounds of the log that a fit does not have yet, as where data are gathered once a day. Slates are made for what a
+    user has taken until now all the same, and `train_window` counts from where the fit's data end."""
 
     trains_on: TrainsOn = EVERY_TAKE
     """What it learns from: takes, or those that were liked, shared, rated or dwelt on (`users.feedback`)."""
@@ -110,7 +116,7 @@ class OneArm(OneOf):
             return Arm(name, part, who_to_follow=keys.who_to_follow)
         return Arm(
             name, part, keys.frozen, keys.retrain_every, keys.popularity_boost, keys.rerank, keys.explore, keys.train_window,
-            keys.trains_on, keys.who_to_follow, keys.repeats, keys.cold_start, keys.holds_out,
+            keys.train_lag, keys.trains_on, keys.who_to_follow, keys.repeats, keys.cold_start, keys.holds_out,
         )
 
     def dump(self, value: Arm) -> dict[str, Any]:
@@ -122,6 +128,7 @@ class OneArm(OneOf):
                 "frozen": value.frozen,
                 "retrain_every": value.retrain_every,
                 "train_window": value.train_window,
+                "train_lag": value.train_lag,
                 "trains_on": value.trains_on.model_dump(mode="json"),
                 "repeats": value.repeats,
                 "cold_start": value.cold_start,

@@ -169,6 +169,8 @@ def _arm(arm: Arm, slate_size: int) -> str:
     if isinstance(arm.policy, Policy) and arm.policy.trains:
         if arm.train_window is not None:
             text += f" Trained on the newest {count(arm.train_window, 'round')}."
+        if arm.train_lag:
+            text += f" Its training data are {count(arm.train_lag, 'round')} late."
         if arm.trains_on.signal != TAKES:
             least = arm.trains_on.at_least
             enough = "" if least is None else f" of at least {least:g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor
@@ -47,10 +48,11 @@ class Recommender:
         return not self.arm.frozen and round - self.trained_in >= self.arm.retrain_every
 
     def fit(self, round: int, log: FeedbackLog, items: ItemData, slate_size: int, draws: Draws) -> list[Epoch]:
-        """Fit the policy on what was recorded before this round, or in the newest rounds before it."""
+        """Fit the policy on what was recorded before this round, or a window of it, as far as the data are in."""
         assert isinstance(self.policy, Policy)
-        window, log = self.arm.train_window, self.arm.trains_on.part_of(log)
-        known = log if window is None else log.since(round - window)
+        known, window, lag = self.arm.trains_on.part_of(log), self.arm.train_window, self.arm.train_lag
+        if lag or window is not None:
+            known = known.between(-math.inf if window is None else round - lag - window, round - lag)
         everything = {} if self.arm.holds_out else {"validation": _NOTHING}
         with one_thread():
             self.policy.fit(known, items, draws("train").generator(), k=slate_size, since=self.trained_in, **everything)

@@ -93,13 +93,16 @@ def test_slates_are_kept_as_shown():
     assert (round, users.tolist(), slates.tolist()) == (4, [2, 0], [[9, 8, 7], [1, 2, 3]])
 
 
-def test_since_keeps_the_newest_rounds_and_their_slates():
+def test_some_rounds_are_kept_with_their_slates():
     log = FeedbackLog(3, 9)
     for round in (-2, 0, 1, 4):
         log.record(round, torch.tensor([0, 2]), torch.tensor([round + 2, round + 3]))
         log.record_slates(round, torch.tensor([0]), torch.tensor([[1, 2]]))
-    rest = log.since(1)
+    rest = log.between(1)
     assert rest.interactions().rounds.tolist() == [1, 1, 4, 4]
     assert rest.history(torch.tensor([0])).items.tolist() == [[3, 6]]
     assert [round for round, *_ in rest.slates] == [1, 4]
+    before = log.between(0, 4)
+    assert before.interactions().rounds.tolist() == [0, 0, 1, 1]
+    assert [round for round, *_ in before.slates] == [0, 1]
     assert len(log) == 8

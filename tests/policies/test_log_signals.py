@@ -64,7 +64,7 @@ def test_signals_stay_beside_their_interactions(rounds: list, since: int, lost: 
     column = log.signals().get("dwell", torch.full((len(log),), NAN)).tolist()
     known = dict(zip(rows(log), map(str, column), strict=True))
     places = torch.tensor(sorted(place for place in lost if place < len(log)), dtype=torch.int64)
-    for rest in (log.since(since), log.without(places), copy.deepcopy(log)):
+    for rest in (log.between(since), log.without(places), copy.deepcopy(log)):
         values = rest.signals().get("dwell", torch.full((len(rest),), NAN)).tolist()
         assert [known[row] for row in rows(rest)] == list(map(str, values))
 
@@ -110,7 +110,8 @@ def test_a_held_out_take_takes_its_skips_along():
     log.record(1, torch.tensor([0, 1]), torch.tensor([2, 5]))
     rest = log.without(torch.tensor([0]))
     assert [skips.users.tolist() for skips in rest.skips] == [[1]]
-    assert len(log.since(2).skips) == 0
+    assert len(log.between(2).skips) == len(log.between(0, 1).skips) == 0
+    assert len(log.between(1, 2).skips) == 1
 
 
 def test_a_round_without_skips_is_none_at_all():

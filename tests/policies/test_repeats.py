@@ -75,8 +75,8 @@ def test_every_view_is_that_of_a_list(rounds, after, data):
     gone = data.draw(st.sets(st.integers(0, max(len(plain) - 1, 0)), max_size=5)) if plain else set()
     left = [take for place, take in enumerate(plain) if place not in gone]
     agree(log.without(torch.tensor(sorted(gone), dtype=torch.int64)), left, after)
-    since = data.draw(st.integers(0, 8))
-    agree(log.since(since), [take for take in plain if take[2] >= since], after)
+    first, end = data.draw(st.integers(0, 8)), data.draw(st.integers(0, 9))
+    agree(log.between(first, end), [take for take in plain if first <= take[2] < end], after)
     size = data.draw(st.integers(1, M))
     few = log.of_first(size)
     agree(few, [take for take in plain if take[1] < size], after)

@@ -63,6 +63,19 @@ def test_a_train_window_is_what_a_policy_learns_from_and_not_what_users_have_see
     assert play(small([{"kind": "mf", "train_window": 1000}])) == play(small(["mf"]))
 
 
+def test_training_data_may_be_late():
+    often = {"kind": "popularity", "retrain_every": 1}
+    for late, learnt in (({"train_lag": 3}, range(-2, 5)), ({"train_lag": 3, "train_window": 2}, range(3, 5))):
+        model = FilterBubbleModel(scenario := small([{**often, **late}]), scenario.policies[0]).run()
+        assert set(model.platform.policy.log_.interactions().rounds.tolist()) == set(learnt)     # of the fit before round 8
+        users, items, _ = model.platform.log.interactions()
+        assert len(set(zip(users.tolist(), items.tolist(), strict=True))) == len(users)
+        model.close()
+    nothing_yet = small([{"kind": kind, "train_lag": 1000} for kind in ("mf", "itemknn", "lightgcn", "multvae", "sasrec")])
+    for arm in range(len(nothing_yet.policies)):
+        assert play(nothing_yet, arm)[-1][1]["utility.per_user"] > 0
+
+
 def test_without_drift_interests_stay():
     scenario = small(["popularity"], users={"count": 70, "drift": "none"})
     assert all(values["interests.drift"] < 1e-6 for _, values in play(scenario))

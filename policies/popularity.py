@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Interval
@@ -33,6 +33,10 @@ class Popularity(Policy):
     decay: Annotated[float, Interval(gt=0, le=1)] = 1.0
     """Weight of an interaction relative to one of the round after it."""
 
+    scores: Literal["ranks", "counts"] = "ranks"
+    """What explorers and re-rankers see of it: an item's place in the ranking, from 1 down to 0, or its s_i. The ranking is the
+    same."""
+
     def learn(self, log: FeedbackLog, items: ItemData, rng: torch.Generator) -> Iterator[float | None]:
         _, taken, rounds = log.interactions()
         age = (rounds.max() - rounds) if len(rounds) else rounds
@@ -40,11 +44,13 @@ class Popularity(Policy):
         if self.window is not None:
             weight[age >= self.window] = 0
         count = torch.bincount(taken, weights=weight, minlength=log.n_items)
-        # Ranks, not counts, are the scores: a random tie-break cannot overturn even the smallest decayed difference.
+        # Ranks can be scores where counts will not do: a random tie-break cannot overturn even the smallest decayed difference.
         shuffled = torch.randperm(log.n_items, generator=rng)
         self.ranking_ = shuffled[count[shuffled].argsort(descending=True, stable=True)]
         self.score_ = torch.empty(log.n_items)
         self.score_[self.ranking_] = torch.linspace(1, 0, log.n_items)
+        if self.scores == "counts":
+            self.score_ = (count + _LEAST * self.score_ * least_difference(count)).float()
         yield None
 
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
@@ -80,3 +86,13 @@ class Popularity(Policy):
             return super().rank(users, k, log, draws, bias)
         ids = self.ranking_[places]
         return ids, self.score_[ids]
+
+
+_LEAST = 1e-3
+"""Share of the least difference between two counts by which equal ones are told apart."""
+
+
+def least_difference(count: Tensor) -> Tensor:
+    """Return the least difference between unequal entries; 1 if all are equal."""
+    steps = count.unique().diff()
+    return steps.min() if len(steps) else torch.ones(())

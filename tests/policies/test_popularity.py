@@ -46,6 +46,21 @@ def test_items_rank_by_their_recent_counts(log, make_items, window, decay, ranki
         assert (scores[0, :-1] > scores[0, 1:]).all()
 
 
+@pytest.mark.parametrize("decay", [1.0, 0.7])
+def test_scores_may_be_the_counts_and_change_no_ranking(log, make_items, decay):
+    ranks, counts = (
+        Popularity(decay=decay, scores=scores).fit(log, make_items(5), torch.Generator().manual_seed(3))
+        for scores in ("ranks", "counts")
+    )
+    users = torch.arange(12)
+    (first, _), (second, scores) = (policy.rank(users, 3, log, STREAM) for policy in (ranks, counts))
+    assert torch.equal(first, second)
+    taken = torch.tensor([4 * decay**3, 3 * decay**2, 1, 2, 0])
+    torch.testing.assert_close(scores, taken[second], rtol=0, atol=1e-3)
+    hidden = torch.where(torch.arange(5) == 1, -torch.inf, 0.0)         # the general way, by the scores
+    torch.testing.assert_close(ranks.rank(users, 3, log, STREAM, hidden)[0], counts.rank(users, 3, log, STREAM, hidden)[0])
+
+
 def test_ties_are_broken_at_random_and_for_all_users_alike(log, make_items):
     log.record(4, torch.tensor([10]), torch.tensor([3]))        # now 1 and 3 are both taken three times
     first, users = [], torch.tensor([2, 7, 11])                 # none of whom has taken 1 or 3

@@ -63,8 +63,8 @@ def any_world(seed: int) -> dict[str, Any]:
     })
     policies: list[Any] = [
         "organic", {"kind": "mf", "factors": 3, "epochs": 2, "retrain_every": 2, **maybe(rng, {
-            "trains_on": learns[rng.choice(signals)] if signals else "takes", "repeats": False, "train_window": 3, "train_lag": 1,
-            "explore": {"kind": "epsilon_greedy"}, "rerank": "mmr", "popularity_boost": 0.5,
+            "trains_on": learns[rng.choice(signals)] if signals else "takes", "repeats": False, "train_window": 3,
+            "train_lag": 1, "explore": {"kind": "epsilon_greedy"}, "rerank": "mmr", "popularity_boost": 0.5,
         })},
         {"kind": "popularity", "retrain_every": 1, **maybe(rng, {
             "trains_on": learns[rng.choice(signals)] if signals else "takes", "repeats": False,

@@ -14,6 +14,8 @@ from simulator.yaml_source import Source, parse
 
 _STEP = re.compile(r"\[([^\[\]]+)\] | ([^.\[\]]+)", re.VERBOSE)
 _KEY = re.compile(r"[^.\[\]]+ (\.[^.\[\]]+ | \[[^\[\]]+\])*", re.VERBOSE)
+_LONGEST = 100
+"""Characters of an option that are repeated where it is wrong: the sizes of a study set whole axes."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class Changed(Source):
 def parse_override(text: str, option: str | None = None) -> Override:
     """`policies[2].factors=8`, or by arm: `policies.mf.factors=8`, `policies[mf 2.0].factors=8`, `policies.mf*.factors=8`.
 
-    `option`: how it was written, for error messages; by default `--set TEXT`.
+    `option`: how it was written, for error messages; by default `--set TEXT`, cut where it is long.
     """
-    option = option or f"--set {text}"
+    option = option or f"--set {text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}"
     path, equals, value = text.partition("=")
     if not equals or _KEY.fullmatch(path) is None:
         example = "users.count=100 or policies.mf.factors=8"

@@ -11,16 +11,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from simulator.measures import MEASURES
+from simulator.plain import count
 from simulator.replicating.keys import STATUS
 from simulator.report.vocabulary import number
 from simulator.studying.answers import UNPLAYED
 from simulator.studying.execution import TABLES
-from simulator.studying.tables import FLOP, NDCG, SIZE
+from simulator.studying.tables import FLOP, NDCG, SIZE, STAGES
 
 _TEXT = {"kind", "ask", "of", "measure", "expect", "answer", "source", "known", "cell", "group", "stage", "arm", "part"}
 
 SURE = 0.05
 """Level of the adjusted p values under which a trend is marked."""
+
+MARKS = {"●": "into a bubble", "○": "away from a bubble", "▲": "up", "▼": "down"}
+"""What marks a trend that is shown to lead somewhere: up and down of what a bubble may push either way."""
 
 
 class Table(NamedTuple):
@@ -75,6 +79,26 @@ class Outcome:
         head = ["question", *(["how it is known"] if kind == "published" else []),
                 "measured as", "of", "expected", "mean [95 % interval]", "p", "answer"]
         return Table(titles[kind], head, rows)
+
+    @cached_property
+    def headline(self) -> Table | None:
+        """Return what size does over the first group of arms: rows are cells and stages, columns the outcomes."""
+        group, outcomes = next(iter(self.about["groups"])), self.about["outcomes"]
+        told = self.trends[(self.trends["group"] == group) & self.trends["stage"].isin(list(STAGES))]
+        rows = []
+        for (cell, stage), part in told.groupby(["cell", "stage"], sort=False):
+            by_measure = {row["measure"]: f"{_mark(row)} {_estimate(row)}".strip() for row in part.to_dict("records")}
+            rows.append([str(cell) or "all worlds", str(stage), *(by_measure.get(name, "–") for name in outcomes)])
+        return Table("What size changes", ["world", "stage", *map(label, outcomes)], rows) if rows else None
+
+    @property
+    def verdict(self) -> str:
+        """Say of how many trends of the headline it is shown where they lead; nothing without a headline."""
+        if self.headline is None:
+            return ""
+        cells = [cell for row in self.headline.rows for cell in row[2:] if cell != "–"]
+        shown = [f"{number} {MARKS[mark]}" for mark in MARKS if (number := sum(cell[0] == mark for cell in cells))]
+        return f"Of {count(len(cells), 'trend')}, shown to lead: {', '.join(shown) or 'none'}."
 
     @cached_property
     def trend_tables(self) -> list[Table]:
@@ -147,6 +171,15 @@ def _estimate(row: dict[str, Any]) -> str:
     if pd.isna(row["low"]):
         return _short(row["mean"])
     return f"{_short(row['mean'])} [{_short(row['low'])}, {_short(row['high'])}]"
+
+
+def _mark(row: dict[str, Any]) -> str:
+    """Say which way a trend leads, where that is shown, by one of the `MARKS`."""
+    if not row["p_holm"] < SURE:
+        return ""
+    bubble = MEASURES[row["measure"]].bubble if row["measure"] in MEASURES else 0
+    way = row["mean"] * (bubble or 1) > 0
+    return ("●" if way else "○") if bubble else ("▲" if way else "▼")
 
 
 def _short(value: float | None) -> str:

@@ -12,6 +12,9 @@ from simulator.report.template import write_page
 from simulator.studying.figures import draw
 from simulator.studying.outcome import Outcome, Table, load_outcome
 
+Section = tuple[str, str, list[Table]]
+"""A title, a note and tables."""
+
 KINDS = ("prediction", "control", "published")
 
 TRENDS = (
@@ -19,6 +22,13 @@ TRENDS = (
     "the arms of a group in each replicate; mean over replicates with its 95 % t interval. One-shot: under the first training; "
     "change: at the end, less that; adjusted: at the end, in a regression on held-out NDCG too. "
     "*: p < .05 by the t test, after Holm over the outcomes of a row."
+)
+
+HEADLINE = (
+    "What ten times the parameters change (or one step, where the group is placed otherwise): mean over replicates with its "
+    "95 % interval. ● shown to lead into a bubble, ○ away from one; ▲ and ▼ shown to go up or down, of what a bubble may push "
+    "either way (p < .05 by the t test, after Holm over the outcomes of a row). What is not shown may still be there. One-shot: "
+    "under the first training; change: in the loop less that."
 )
 
 PARTS = (
@@ -40,9 +50,16 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
     )
 
 
-def _sections(outcome: Outcome) -> list[tuple[str, str, list[Table]]]:
+def _verdict(outcome: Outcome) -> str:
+    group, arms = next(iter(outcome.about["groups"].items()))
+    played = [arm for arm in arms if arm in outcome.about["arms"]]
+    return f"{outcome.verdict} Over `{group}`, {played[0]} to {played[-1]}."
+
+
+def _sections(outcome: Outcome) -> list[Section]:
     """The tables under their titles, each with a note."""
-    sections = []
+    headline = outcome.headline
+    sections: list[Section] = [(headline.title, f"{_verdict(outcome)} {HEADLINE}", [headline])] if headline else []
     for kind in KINDS:
         table, unplayed = outcome.questions(kind), outcome.unplayed(kind)
         note = f"About what was not played, and not answered: {'; '.join(unplayed)}." if unplayed else ""
@@ -90,6 +107,10 @@ def write_markdown(outcomes: Sequence[Outcome], command: str, folder: str) -> tu
 def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapping[str, Path]) -> Iterator[str]:
     first = outcomes[0].about
     yield from (f"# {first['question'] or first['title']}", "", f"Made by `{command}`; not edited by hand.", "")
+    headlines = [(outcome, outcome.headline) for outcome in outcomes if outcome.headline]
+    yield from ("## Answer", "", HEADLINE, "") if headlines else ()
+    for outcome, headline in headlines:
+        yield from (f"**`{outcome.about['name']}`.** {_verdict(outcome)}", "", *_lines(headline), "")
     for kind, title in (("prediction", "Predictions, one by one"), ("published", "What others have found, row by row")):
         if answered := _side_by_side(outcomes, kind):
             yield from (f"## {title}", "", *answered, "")
@@ -108,12 +129,14 @@ def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapp
         if (picture := f"{about['name']}.png") in pictures:
             yield from (f"![Outcomes by the size of the model]({folder}/{picture})", "")
         for title, note, tables in _sections(outcome):
+            if tables == [outcome.headline]:
+                continue                                        # it stands above
             yield from (f"### {title}", "")
             yield from (note, "") if note else ()
             for table in tables:
                 if len(tables) > 1 or table.title != title:
                     yield from (f"**{table.title}**", "")
-                yield from (_line(table.head), "|" + "---|" * len(table.head), *map(_line, table.rows), "")
+                yield from (*_lines(table), "")
 
 
 def _side_by_side(outcomes: Sequence[Outcome], kind: str) -> list[str]:
@@ -125,7 +148,11 @@ def _side_by_side(outcomes: Sequence[Outcome], kind: str) -> list[str]:
         return []
     head = ["question", *(f"`{name}`" for name in found)]
     rows = [[ask, *(answers.get(ask, "–") for answers in found.values())] for ask in asked]
-    return [_line(head), "|" + "---|" * len(head), *map(_line, rows)]
+    return _lines(Table("", head, rows))
+
+
+def _lines(table: Table) -> list[str]:
+    return [_line(table.head), "|" + "---|" * len(table.head), *map(_line, table.rows)]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -39,6 +39,15 @@ def test_a_star_that_fits_nothing_is_a_fault_of_the_option() -> None:
     assert error.value.faults[0].where == "--set policies.huge*.factors=7"
 
 
+def test_a_long_option_is_cut_where_it_is_wrong() -> None:
+    with pytest.raises(ScenarioError) as error:
+        changed("policies.huge*.factors=[" + ", ".join("7" * 100) + "]")
+    where = error.value.faults[0].where
+    assert where.startswith("--set policies.huge*.factors=[7, 7, ")
+    assert where.endswith("…")
+    assert len(where) == len("--set ") + 100
+
+
 def test_what_an_arm_does_not_have_is_said_of_that_arm() -> None:
     with pytest.raises(ScenarioError, match=r"policies\[0\].factors: there is no key"):
         changed("policies.*.factors=7")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from simulator.statistics.trends import slopes
 from simulator.studying.answers import OneAsked, answer, p_value, values_of
 from simulator.studying.keys import QuestionKeys, StudyKeys
 from simulator.studying.loading import find, load_study, shipped
+from simulator.studying.outcome import Outcome
 from simulator.studying.tables import due_to, trend_table
 
 WORLD = """
@@ -257,6 +259,30 @@ def test_unknown_names(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["study", "model_scal"]).exit_code == 2
 
 
+# ---- what it comes to
+
+
+def test_the_headline_marks_what_is_shown_by_the_way_that_a_bubble_pushes() -> None:
+    measures = ["exposure.gini", "consumption.rarefied_entropy", "exposure.mean_jaccard"]      # pushed up, down, either way
+    trends = pd.DataFrame([
+        ("regime long", group, stage, measure, mean, mean - 0.01, mean + 0.01, p)
+        for group, stage, means, p in (
+            ("size", "one-shot", (-0.1, -0.1, -0.1), 0.01), ("size", "in the loop", (0.1, 0.1, 0.1), 0.01),
+            ("size", "change", (0.2, 0.2, 0.2), 0.2), ("depth", "one-shot", (0.3, 0.3, 0.3), 0.01),
+        ) for measure, mean in zip(measures, means, strict=True)
+    ], columns=["cell", "group", "stage", "measure", "mean", "low", "high", "p_holm"])         # fmt: skip
+    about = {"groups": {"size": ["a_4", "a_8", "a_16"], "depth": []}, "outcomes": measures}
+    outcome = Outcome(Path(), about, pd.DataFrame(), trends, pd.DataFrame(), pd.DataFrame())
+    assert outcome.headline is not None
+    rows = outcome.headline.rows
+    assert [row[:2] for row in rows] == [["regime long", stage] for stage in ("one-shot", "in the loop", "change")]
+    assert [[cell.split()[0] for cell in row[2:]] for row in rows] == [["○", "●", "▼"], ["●", "○", "▲"], ["0.2"] * 3]
+    assert outcome.verdict == "Of 9 trends, shown to lead: 2 into a bubble, 2 away from a bubble, 1 up, 1 down."
+    nothing = replace(outcome, trends=trends[trends["group"] == "depth"])
+    assert nothing.headline is None
+    assert nothing.verdict == ""
+
+
 # ---- the command
 
 
@@ -290,6 +316,8 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     text = docs.read_text()
     assert "--docs" in text
     assert "| Nobody 1900: unlike |" in text
+    assert text.count("What ten times the parameters change") == page.count("What ten times the parameters change") == 1
+    assert "Over `size`, a_4 to a_16." in text
     assert (tmp_path / "docs" / "page" / "mine.png").is_file()
     whole = (folder / "report.html").read_text()
     (folder / "report.html").unlink()
@@ -326,6 +354,8 @@ def test_every_shipped_study_is_right(file: Path) -> None:
     found = load_study(file, data="movielens-small") if "movielens" in file.stem else load_study(file)
     assert isinstance(found.keys, StudyKeys)
     assert found.sweep.cells[0].scenario.replicates == 16
+    for size in found.keys.sizes:
+        load_study(file, size, data="movielens-small" if "movielens" in file.stem else None)
     assert {question.kind for question in found.keys.questions} == {"prediction", "control", "published"}
 
 

@@ -27,8 +27,8 @@ TRENDS = (
 HEADLINE = (
     "What ten times the parameters change (or one step, where the group is placed otherwise): mean over replicates with its "
     "95 % interval. ● shown to lead into a bubble, ○ away from one; ▲ and ▼ shown to go up or down, of what a bubble may push "
-    "either way (p < .05 by the t test, after Holm over the outcomes of a row). What is not shown may still be there. One-shot: "
-    "under the first training; change: in the loop less that."
+    "either way (p < .05 by the t test, after Holm over the outcomes of a row). What is not shown may still be there. "
+    "One-shot: under the first training; change: in the loop less that."
 )
 
 PARTS = (

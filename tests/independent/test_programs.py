@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from random import Random
 from types import ModuleType
 
 import numpy as np
@@ -54,6 +55,15 @@ def test_people_on_the_ring_go_as_far_as_in_another_implementation() -> None:
     for regime, diversity, welfare in (("none", 0.2214, 0.776), ("rec", 0.2369, 1.906), ("oracle", 0.2415, 2.518)):
         assert near(found[regime][0], diversity, 0.003), regime
         assert near(found[regime][1], welfare, 0.03), regime
+
+
+@pytest.mark.parametrize(("strategy", "published"), [("random", 12_626), ("repost", 10_312), ("recommendation", 5_109)])
+def test_people_split_as_soon_as_in_another_implementation(strategy: str, published: int) -> None:
+    """The numbers are means over 400 runs of a program in C."""
+    random = Random(5)
+    found = [program("unfollowing").steps(random, 0.5, 0.5, strategy) for _ in range(40)]
+    taken = np.array([15_000 if steps is None else steps for steps in found])
+    assert near(taken, published, taken.std() / 400**0.5)
 
 
 def test_a_fit_is_ours() -> None:

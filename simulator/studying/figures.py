@@ -52,8 +52,7 @@ def draw(outcome: Outcome) -> list[Drawing]:
         line[0].set_ylabel(fill(label(measure), 20), fontsize=7)
     for ax, cell in zip(grid[0], cells, strict=True):
         ax.set_title(capital(cell) or "All worlds", fontsize=8)
-    for ax in grid[-1]:
-        ax.set_xlabel("Parameters beyond embeddings")
+    figure.supxlabel("Parameters beyond embeddings", fontsize=8)         # under each column they would meet
     looks = [(ARM_COLOURS[place % len(ARM_COLOURS)], MARKERS[place % len(MARKERS)]) for place in range(len(groups))]
     handles = [
         Line2D([], [], color=colour, marker=marker, markersize=3.5, label=group)

@@ -13,7 +13,8 @@ import pandas as pd
 from simulator.measures import MEASURES
 from simulator.plain import count
 from simulator.replicating.keys import STATUS
-from simulator.report.vocabulary import number
+from simulator.report.markdown import KEYS
+from simulator.report.vocabulary import number, wording
 from simulator.studying.answers import UNPLAYED
 from simulator.studying.execution import TABLES
 from simulator.studying.tables import FLOP, NDCG, SIZE, STAGES
@@ -23,7 +24,7 @@ _TEXT = {"kind", "ask", "of", "measure", "expect", "answer", "source", "known", 
 SURE = 0.05
 """Level of the adjusted p values under which a trend is marked."""
 
-MARKS = {"●": "into a bubble", "○": "away from a bubble", "▲": "up", "▼": "down"}
+MARKS = {KEYS["bubble"]: "into a bubble", KEYS["open"]: "away from a bubble", "▲": "up", "▼": "down"}
 """What marks a trend that is shown to lead somewhere: up and down of what a bubble may push either way."""
 
 
@@ -83,7 +84,7 @@ class Outcome:
     @cached_property
     def headline(self) -> Table | None:
         """Return what size does over the first group of arms: rows are cells and stages, columns the outcomes."""
-        group, outcomes = next(iter(self.about["groups"])), self.about["outcomes"]
+        group, outcomes = next(iter(self.about["groups"]), None), self.about["outcomes"]
         told = self.trends[(self.trends["group"] == group) & self.trends["stage"].isin(list(STAGES))]
         rows = []
         for (cell, stage), part in told.groupby(["cell", "stage"], sort=False):
@@ -177,9 +178,10 @@ def _mark(row: dict[str, Any]) -> str:
     """Say which way a trend leads, where that is shown, by one of the `MARKS`."""
     if not row["p_holm"] < SURE:
         return ""
-    bubble = MEASURES[row["measure"]].bubble if row["measure"] in MEASURES else 0
-    way = row["mean"] * (bubble or 1) > 0
-    return ("●" if way else "○") if bubble else ("▲" if way else "▼")
+    bubble = wording(row["measure"]).bubble
+    if not bubble:
+        return "▲" if row["mean"] > 0 else "▼"
+    return KEYS["bubble" if row["mean"] * bubble > 0 else "open"]
 
 
 def _short(value: float | None) -> str:

@@ -45,7 +45,8 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
         pictures = save_all(drawings, folder, formats)
     return write_page(
         folder / "report.html", "studying/study.html", pictures,
-        about=outcome.about, sections=_sections(outcome), size=_size(outcome), left_out=_left_out(outcome), drawings=drawings,
+        about=outcome.about, sections=[*_headline(outcome), *_sections(outcome)], drawings=drawings,
+        size=_size(outcome), left_out=_left_out(outcome),
         summary=outcome.summary("prediction"), text=(folder / "study.yaml").read_text(encoding="utf-8"),
     )
 
@@ -56,10 +57,15 @@ def _verdict(outcome: Outcome) -> str:
     return f"{outcome.verdict} Over `{group}`, {played[0]} to {played[-1]}."
 
 
+def _headline(outcome: Outcome) -> list[Section]:
+    """What size changes, on the page of one study; a page of several opens with it."""
+    table = outcome.headline
+    return [(table.title, f"{_verdict(outcome)} {HEADLINE}", [table])] if table else []
+
+
 def _sections(outcome: Outcome) -> list[Section]:
     """The tables under their titles, each with a note."""
-    headline = outcome.headline
-    sections: list[Section] = [(headline.title, f"{_verdict(outcome)} {HEADLINE}", [headline])] if headline else []
+    sections: list[Section] = []
     for kind in KINDS:
         table, unplayed = outcome.questions(kind), outcome.unplayed(kind)
         note = f"About what was not played, and not answered: {'; '.join(unplayed)}." if unplayed else ""
@@ -129,8 +135,6 @@ def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapp
         if (picture := f"{about['name']}.png") in pictures:
             yield from (f"![Outcomes by the size of the model]({folder}/{picture})", "")
         for title, note, tables in _sections(outcome):
-            if tables == [outcome.headline]:
-                continue                                        # it stands above
             yield from (f"### {title}", "")
             yield from (note, "") if note else ()
             for table in tables:

@@ -279,6 +279,7 @@ def test_the_headline_marks_what_is_shown_by_the_way_that_a_bubble_pushes() -> N
     assert [[cell.split()[0] for cell in row[2:]] for row in rows] == [["○", "●", "▼"], ["●", "○", "▲"], ["0.2"] * 3]
     assert outcome.verdict == "Of 9 trends, shown to lead: 2 into a bubble, 2 away from a bubble, 1 up, 1 down."
     nothing = replace(outcome, trends=trends[trends["group"] == "depth"])
+    assert replace(outcome, about={**about, "groups": {}}).headline is None
     assert nothing.headline is None
     assert nothing.verdict == ""
 
@@ -351,11 +352,12 @@ def test_several_studies_and_sizes_at_a_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", shipped(), ids=lambda file: file.stem)
 def test_every_shipped_study_is_right(file: Path) -> None:
-    found = load_study(file, data="movielens-small") if "movielens" in file.stem else load_study(file)
+    data = "movielens-small" if "movielens" in file.stem else None
+    found = load_study(file, data=data)
     assert isinstance(found.keys, StudyKeys)
     assert found.sweep.cells[0].scenario.replicates == 16
     for size in found.keys.sizes:
-        load_study(file, size, data="movielens-small" if "movielens" in file.stem else None)
+        load_study(file, size, data=data)
     assert {question.kind for question in found.keys.questions} == {"prediction", "control", "published"}
 
 

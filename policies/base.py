@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Self
 
@@ -19,7 +19,7 @@ from policies.chance import Draws
 from policies.explanation import Explanation, leave_one_out
 from policies.failure import PolicyFailed
 from policies.log import FeedbackLog, ItemData
-from policies.ranking import block_size, blocks, rank
+from policies.ranking import rank
 from policies.validation import MOST_HELD_OUT, Accuracy, Epoch, HeldOut, Size, accuracy, hold_out
 
 UnitInterval = Annotated[float, Interval(ge=0, le=1)]
@@ -162,22 +162,19 @@ class Policy(ABC):
         """
         return log.counts()[users] == 0
 
-    def held_out_loss(self, held: HeldOut) -> float | None:
-        """Return the mean loss on held-out interactions, comparable to the training loss; None if there is none."""
+    def loss_of(self, scores: Tensor, users: Tensor, rows: Tensor, items: Tensor) -> Tensor | None:
+        """Return the losses (h,) of having given `users[rows]` the scores `scores[rows]` when they took `items` (h,).
+
+        `scores` (b, n_items) are those of users (b,), and stay as they are. None: the loss is not one of scores alone.
+        """
         return None
 
-    def _mean_loss(self, held: HeldOut, loss_of: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> float:
-        """Return the mean loss on held-out interactions, each user scored once, and a block of users at a time.
+    def held_out_loss(self, held: HeldOut) -> float | None:
+        """Return the mean loss on held-out interactions, comparable to the training loss; None if there is none.
 
-        `loss_of(scores, users, rows, items)`: the losses (h,) of having given `users[rows]` the scores `scores[rows]` when they
-        took `items` (h,).
+        Asked of a policy that has no `loss_of`.
         """
-        users, row = held.users.unique(return_inverse=True)
-        size, total = block_size(len(self.items_)), 0.0
-        for start, block in zip(range(0, len(users), size), blocks(users, size), strict=True):
-            mine = (row >= start) & (row < start + size)
-            total += loss_of(self.score(block, self.log_), block, row[mine] - start, held.items[mine]).sum().item()
-        return total / len(row)
+        return None
 
     def rank(
         self, users: Tensor, k: int, log: FeedbackLog, draws: Draws, bias: Tensor | None = None
@@ -203,13 +200,24 @@ class Policy(ABC):
     def _validate(self, held: HeldOut, k: int) -> tuple[float | None, float | None, float | None]:
         if not len(held.users):
             return None, None, None
-        users = held.users.unique()
+        users, of = held.users.unique(return_inverse=True)
         hidden = self.items_.hidden()
         if hidden is not None:
             hidden[held.items] = 0          # what was taken shortly before it disappeared was there to be taken
-        ranked, _ = rank(lambda block: self.score(block, self.log_), users, min(k, len(self.items_)), self.log_, hidden)
+        losses: list[Tensor | None] = []
+
+        def score(block: Tensor) -> Tensor:
+            """Score a block of users, and take down their losses before `rank` writes over the scores."""
+            scores = self.score(block, self.log_)
+            rows = of - torch.searchsorted(users, block[0])
+            mine = (rows >= 0) & (rows < len(block))
+            losses.append(self.loss_of(scores, block, rows[mine], held.items[mine]))
+            return scores
+
+        ranked, _ = rank(score, users, min(k, len(self.items_)), self.log_, hidden)
         recall, ndcg, _ = accuracy(ranked, held, users)
-        return self.held_out_loss(held), recall, ndcg
+        known = [block.sum().item() for block in losses if block is not None]
+        return sum(known) / len(of) if known else self.held_out_loss(held), recall, ndcg
 
     def _accuracy_on_training(self, users: Tensor, k: int) -> Accuracy:
         """How well what was learnt from is found when all items are ranked: how much is learnt by heart."""

@@ -23,7 +23,6 @@ from policies.semantic_ids import Trie, semantic_ids
 from policies.sequence import SequencePolicy, newest
 from policies.spectral import spectral_vectors
 from policies.transformer import Block, Transformer
-from policies.validation import HeldOut
 from policies.weights import drop
 
 _FLOATS_AT_ONCE = 4_000_000
@@ -155,10 +154,8 @@ class Generative(SequencePolicy["Speller"]):
             ids[rows], scores[rows] = (x[:, :k].cpu() for x in best)
         return ids, scores
 
-    @torch.no_grad()
-    def held_out_loss(self, held: HeldOut) -> float | None:
-        users, row = held.users.unique(return_inverse=True)
-        return self._losses(self._states(users, self.log_)[row], held.items.to(self.features_.device)).mean().item()
+    def loss_of(self, scores: Tensor, users: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+        return -scores[rows, items]
 
     @torch.no_grad()
     def code_entropies(self, users: Tensor) -> list[float]:

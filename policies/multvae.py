@@ -17,7 +17,7 @@ from policies.base import Count, Policy
 from policies.device import Device, place
 from policies.log import FeedbackLog, ItemData
 from policies.ranking import block_size
-from policies.validation import HeldOut, Size
+from policies.validation import Size
 from policies.weights import drop, xavier
 
 
@@ -122,8 +122,8 @@ class MultVAE(Policy):
             means[users] = mean.cpu()
         return means.masked_fill(self.untrained_[:, None], 0)
 
-    def held_out_loss(self, held: HeldOut) -> float | None:
-        return self._mean_loss(held, lambda scores, users, rows, items: -scores[rows, items])
+    def loss_of(self, scores: Tensor, users: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+        return -scores[rows, items]
 
     def _read(self, users: Tensor, log: FeedbackLog, rng: torch.Generator | None = None) -> Input:
         """Return what the encoder reads of users (b,): items that training knows. With `rng`: training, with dropout."""

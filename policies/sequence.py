@@ -17,7 +17,7 @@ from policies.device import Device, place
 from policies.encoder import WORDLLAMA, check_encoder, text_features
 from policies.log import FeedbackLog, ItemData
 from policies.transformer import N, drawn
-from policies.validation import HeldOut, Size
+from policies.validation import Size
 
 _SEEDS_APART = 0x9E3779B97F4A7C15
 """Odd, so that no two seeds below 2⁶⁴ come to the same."""
@@ -194,11 +194,7 @@ class SequencePolicy(Policy, Generic[N]):
             return torch.zeros(len(users), log.n_items)
         return self.read(users, log).cpu()
 
-    def held_out_loss(self, held: HeldOut) -> float | None:
-        return self._mean_loss(held, self.loss_of)
-
     def loss_of(self, scores: Tensor, users: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-        """Return the loss (h,) of having given `users[rows]` (h,) the scores `scores[rows]` when they took `items`."""
         return scores.logsumexp(1)[rows] - scores[rows, items]
 
 

@@ -247,7 +247,7 @@ def test_training_stops_when_held_out_ndcg_stalls_and_goes_back_to_the_best():
     assert len(ndcg) == kept.epoch + 3 < 200
     train, held = hold_out(log, policy.held_out_share, None, torch.Generator().manual_seed(0))
     assert len(train) == len(log) - len(held.users)
-    assert policy.held_out_loss(held) == pytest.approx(kept.validation_loss)
+    assert policy._validate(held, 10)[0] == pytest.approx(kept.validation_loss)
 
 
 def binary(scores: np.ndarray, item: int, others: list[int]) -> float:
@@ -279,7 +279,7 @@ def test_the_binary_losses_written_out(make_items):
         sequence = short.history(torch.tensor([user])).items[0][short.history(torch.tensor([user])).present[0]].tolist()
         scores = items @ plain(policy.network_, sequence[-LENGTH:])[-1]
         expected.append(binary(scores, item, sorted(set(range(M)) - set(sequence))))
-    assert policy.held_out_loss(held) == pytest.approx(np.mean(expected), rel=1e-4)
+    assert policy._validate(held, 10)[0] == pytest.approx(np.mean(expected), rel=1e-4)
 
 
 @pytest.mark.parametrize("loss", ["ce", "bce"])
@@ -290,10 +290,10 @@ def test_the_held_out_loss_is_the_mean_over_interactions_however_many_a_user_has
     rng = torch.Generator().manual_seed(5)
     users = torch.cat([torch.randint(0, 150, (300,), generator=rng), torch.full((20,), 7)])
     held = HeldOut(users, torch.randint(0, M, (320,), generator=rng))
-    each = [policy.held_out_loss(HeldOut(users[[n]], held.items[[n]])) for n in range(320)]
-    assert policy.held_out_loss(held) == pytest.approx(np.mean(each), rel=1e-5)
-    monkeypatch.setattr("policies.base.block_size", lambda n_items: 64)
-    assert policy.held_out_loss(held) == pytest.approx(np.mean(each), rel=1e-5)
+    each = [policy._validate(HeldOut(users[[n]], held.items[[n]]), 10)[0] for n in range(320)]
+    assert policy._validate(held, 10)[0] == pytest.approx(np.mean(each), rel=1e-5)
+    monkeypatch.setattr("policies.ranking.block_size", lambda n_items: 64)
+    assert policy._validate(held, 10)[0] == pytest.approx(np.mean(each), rel=1e-5)
 
 
 @pytest.mark.parametrize("keys", [{}, {"content": "features"}, {"diversity": 0.3}])

@@ -103,11 +103,25 @@ def _worlds(file: Path, document: Changed, changes: Sequence[str], seed: int | N
 
 def _changes(size: dict[str, Any], whole: Sweep) -> list[str]:
     """Return the changes that make a smaller form; `arms` are those that are left."""
-    names = size.get("arms")
-    changes = [] if names is None else [
-        f"policies={json.dumps([arm for arm in whole.document['base']['policies'] if _name(arm) in names], ensure_ascii=False)}"
-    ]
-    return changes + [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in size.items() if key != "arms"]
+    policies = whole.document["base"]["policies"]
+    return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in _with_policies(size, policies).items()]
+
+
+def _with_policies(changes: Any, policies: list[Any]) -> Any:
+    """Put arms in the place of their names under `arms`, of the size itself or of an axis' value in it."""
+    if not isinstance(changes, dict):
+        return changes
+    return {
+        **({"policies": [arm for arm in policies if _name(arm) in changes["arms"]]} if "arms" in changes else {}),
+        **{key: _with_policies(value, policies) for key, value in changes.items() if key != "arms"},
+    }
+
+
+def _named(changes: Any) -> Iterator[str]:
+    """All names under `arms`, at whatever depth."""
+    if isinstance(changes, dict):
+        for key, value in changes.items():
+            yield from value if key == "arms" else _named(value)
 
 
 def _name(arm: Any) -> str:
@@ -139,7 +153,7 @@ def _faults(keys: StudyKeys, whole: Sweep, document: Changed) -> Iterator[Fault]
     if keys.first > min(cell.scenario.rounds for cell in whole.cells):
         yield fault(("first",), f"must be at most `rounds` (got {keys.first})")
     for size, changes in keys.sizes.items():
-        for arm in changes.get("arms", ()):
+        for arm in _named(changes):
             if arm not in arms:
                 yield fault(("sizes", size), f"there is no arm {arm!r}{did_you_mean(arm, arms)}")
     for place, question in enumerate(keys.questions):

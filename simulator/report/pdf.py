@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,9 @@ import matplotlib
 
 FONTS = {"normal": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf"}
 """Those of the figures, which matplotlib brings along: the same pages on every machine."""
+
+_STAMP = "SOURCE_DATE_EPOCH"
+"""The variable by which programs that stamp what they make agree on a time: reproducible-builds.org/specs/source-date-epoch."""
 
 
 class CannotPrint(RuntimeError):
@@ -32,7 +38,21 @@ def require_weasyprint() -> None:
 def as_pdf(html: str) -> bytes:
     """The page as the bytes of a PDF file, the same each time. `CannotPrint` where there is no WeasyPrint."""
     require_weasyprint()
-    return paged(html).write_pdf()
+    document = paged(html)
+    with _without_clock():
+        return document.write_pdf()
+
+
+@contextmanager
+def _without_clock() -> Iterator[None]:
+    """Fonts that are cut down are stamped with the time (fontTools), unless it is told to be another one."""
+    given = os.environ.get(_STAMP)
+    os.environ[_STAMP] = given or "0"
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[_STAMP]
 
 
 def paged(html: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import simulator
 from simulator.report.style import Drawing
@@ -18,7 +18,14 @@ _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(simulator.__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
 )  # fmt: skip
-_ENVIRONMENT.filters.update(number=number)
+
+
+def coded(text: str) -> Markup:
+    """Return a note of a scenario as HTML: what it has between backticks is code, as on pages in Markdown."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+_ENVIRONMENT.filters.update(number=number, coded=coded)
 
 
 def write_page(page: Path, template: str, pictures: Mapping[str, str], **content: Any) -> Path:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from simulator.report.style import ARM_COLOURS, INK, MARKERS, Drawing, new_figure
+from simulator.report.style import ARM_COLOURS, INK, MARKERS, OTHER_COLOUR, Drawing, new_figure
 from simulator.report.vocabulary import capital, listing
 from simulator.studying.outcome import Outcome, label
 from simulator.studying.tables import SIZE
@@ -19,6 +19,9 @@ STAGES: dict[str, tuple[Literal["--", "-"], Literal["none", "full"]]] = {
     "one-shot": ("--", "none"), "in the loop": ("-", "full"),
 }  # fmt: skip
 """Of each stage: its dashes and how markers are filled."""
+
+COLOURS = (*ARM_COLOURS, INK, OTHER_COLOUR)
+"""Of groups: dashes tell stages apart, so they cannot tell groups that share a colour."""
 
 
 def draw(outcome: Outcome) -> list[Drawing]:
@@ -34,7 +37,7 @@ def draw(outcome: Outcome) -> list[Drawing]:
     for line, measure in zip(grid, outcomes, strict=True):
         for ax, cell in zip(line, cells, strict=True):
             for place, group in enumerate(groups):
-                colour = ARM_COLOURS[place % len(ARM_COLOURS)]
+                colour = COLOURS[place % len(COLOURS)]
                 for stage, (dashes, filled) in STAGES.items():
                     chosen = (table["measure"] == measure) & (table["cell"] == cell) & (table["group"] == group)
                     rows = table[chosen & (table["stage"] == stage)].sort_values("parameters")
@@ -53,7 +56,7 @@ def draw(outcome: Outcome) -> list[Drawing]:
     for ax, cell in zip(grid[0], cells, strict=True):
         ax.set_title(capital(cell) or "All worlds", fontsize=8)
     figure.supxlabel("Parameters beyond embeddings", fontsize=8)         # under each column they would meet
-    looks = [(ARM_COLOURS[place % len(ARM_COLOURS)], MARKERS[place % len(MARKERS)]) for place in range(len(groups))]
+    looks = [(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place in range(len(groups))]
     handles = [
         Line2D([], [], color=colour, marker=marker, markersize=3.5, label=group)
         for group, (colour, marker) in zip(groups, looks, strict=True)

@@ -102,8 +102,8 @@ class StudyKeys(Section):
     """What is asked."""
 
     sizes: dict[str, dict[str, Any]] = Field(default={})
-    """Smaller forms of the study, for `--size`: changes as in `--set`, and under `arms` the names of those that are played, in all
-    cells or, within the changes of an axis' value, in those."""
+    """Smaller forms of the study, for `--size`: changes as in `--set`, and under `arms` the names of those that are played, in
+    all cells or, within the changes of an axis' value, in those."""
 
     @model_validator(mode="before")
     @classmethod

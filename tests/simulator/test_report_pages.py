@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from simulator.__main__ import app
 from simulator.report.markdown import as_markdown
 from simulator.report.pages import UnknownFormat, page_formats
 from simulator.report.pdf import CannotPrint, as_pdf, paged
+from simulator.report.template import coded
 
 PAGE = """<!doctype html><html><head><title>T</title><style>p { color: red }</style></head><body><div class="page">
 <nav><ol><li><a href="#sure">How sure</a></li></ol></nav>
@@ -40,6 +42,10 @@ def text() -> str:
 
 def rendered(text: str) -> str:
     return MarkdownIt("commonmark").enable("table").render(text)
+
+
+def test_what_notes_have_between_backticks_is_code_and_the_rest_is_text():
+    assert coded("size `a<b`, c < d, `alone") == "size <code>a&lt;b</code>, c &lt; d, `alone"
 
 
 def test_markdown_by_hand(text: str) -> None:
@@ -116,10 +122,13 @@ def test_on_paper_there_are_contents_with_page_numbers_and_all_is_unfolded() -> 
     assert drawn == [number for number, sheet in enumerate(words) if "Cut" in sheet]
 
 
-def test_a_pdf_is_the_same_bytes_each_time() -> None:
+def test_a_pdf_is_the_same_bytes_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And at any time: fonts would be stamped with it."""
     pytest.importorskip("weasyprint")
     first = as_pdf(PAGE)
     assert first.startswith(b"%PDF-")
+    now = time.time() + 1000
+    monkeypatch.setattr(time, "time", lambda: now)
     assert as_pdf(PAGE) == first
 
 

@@ -347,6 +347,19 @@ def test_several_studies_and_sizes_at_a_time(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["study", str(first), str(second), "--size", "tiny,large", "--dry-run"]).exit_code == 2
 
 
+def test_a_size_may_leave_out_arms_in_one_cell(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    size = "    apart: {sweep.axes.regime.values: {long: {arms: [random, a_8]}, short: {rounds: 3}}}\n"
+    text = file.read_text().replace("    tiny: {", size + "    tiny: {")
+    file.write_text(text)
+    long, short = (cell.scenario for cell in load_study(file, "apart").sweep.cells)
+    assert [arm.name for arm in long.policies] == ["random", "a_8"]
+    assert (len(short.policies), short.rounds) == (6, 3)
+    file.write_text(text.replace("a_8]}", "a_9]}"))
+    with pytest.raises(ScenarioError, match=r"there is no arm 'a_9'; did you mean 'a_"):
+        load_study(file)
+
+
 # ---- those that come along
 
 

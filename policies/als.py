@@ -5,25 +5,45 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _CELLS = 200_000
 """Padded interactions solved at once: × factors floats of work space."""
 
 
-class Lists(NamedTuple):
-    """For each row, the columns it interacted with: compressed sparse rows."""
+class Block(NamedTuple):
+    """Some rows of about the same length, the columns that each interacted with padded to the longest's."""
 
-    columns: Tensor                 # (nnz,) int64, row after row
+    rows: Tensor                    # (b,) int64
+    columns: Tensor                 # (b, l) int32: 1 + the column, 0 where there is none
+    weights: Tensor | None          # (b, l) float32: v, 0 where there is no column; None = 1
+
+
+class Lists(NamedTuple):
+    """For each row, the columns it interacted with."""
+
     counts: Tensor                  # (n_rows,) int64
-    starts: Tensor                  # (n_rows,) int64: where each row's columns begin
-    weights: Tensor | None = None   # (nnz,) float32: v, parallel to `columns`; None = 1
+    blocks: list[Block]             # of all rows, rows without a column first
 
 
 def lists(rows: Tensor, columns: Tensor, n_rows: int, weights: Tensor | None = None) -> Lists:
     """Group `columns` by `rows`, and their weights if any (parallel, (nnz,))."""
     counts, order = torch.bincount(rows, minlength=n_rows), rows.argsort(stable=True)
-    return Lists(columns[order], counts, counts.cumsum(0) - counts, None if weights is None else weights[order])
+    starts, columns = counts.cumsum(0) - counts, columns[order]
+    weights = None if weights is None else weights[order]
+    by_length = counts.argsort()                    # rows of similar length share a block, so little is padding
+    blocks = []
+    for cut in _blocks(counts[by_length]):
+        chosen = by_length[cut]
+        longest = int(counts[chosen].max())
+        place = starts[chosen, None] + torch.arange(longest)
+        present = torch.arange(longest) < counts[chosen, None]
+        place = place.where(present, 0)
+        blocks.append(Block(
+            chosen, (columns[place].int() + 1).where(present, 0), None if weights is None else weights[place].where(present, 0)
+        ))
+    return Lists(counts, blocks)
 
 
 def solve(
@@ -39,21 +59,15 @@ def solve(
     Source: Hu, Koren & Volinsky 2008 (ICDM); weights and regularisation as in Rendle, Krichene, Zhang & Koren 2022 (RecSys),
     "Revisiting the performance of iALS on item recommendation benchmarks".
     """
-    n_rows, d = len(known.counts), other.shape[1]
+    d = other.shape[1]
     gram = unobserved_weight * (other.T @ other)
     if extra is not None:
         gram = gram + extra
-    solution = torch.empty(n_rows, d)
-    order = known.counts.argsort()                  # rows of similar length share a block, so little is padding
-    for block in _blocks(known.counts[order]):
-        rows = order[block]
-        longest = int(known.counts[rows].max())
-        place = known.starts[rows, None] + torch.arange(longest)
-        present = torch.arange(longest) < known.counts[rows, None]
-        x = other[known.columns[place.where(present, 0)]] * present[..., None] if longest else torch.zeros(len(rows), 0, d)
-        weighted = x
-        if known.weights is not None and longest:
-            weighted = x * known.weights[place.where(present, 0)][..., None]
+    padded = torch.cat([torch.zeros(1, d), other])
+    solution = torch.empty(len(known.counts), d)
+    for rows, columns, weights in known.blocks:
+        x = F.embedding(columns, padded)
+        weighted = x if weights is None else x * weights[..., None]
         left = torch.baddbmm(gram.expand(len(rows), d, d), weighted.mT, x)
         diagonal = left.diagonal(dim1=-2, dim2=-1)
         # Where ridge is next to nothing and few rows span the d dimensions: what float32 needs to factorise at all.

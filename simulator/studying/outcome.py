@@ -75,10 +75,10 @@ class Outcome:
         for row in asked.to_dict("records"):
             known = STATUS.get(row["known"], "")
             p = "" if pd.isna(row["p"]) else _p(row["p"])
-            rows.append([_ask(row), *([known] if kind == "published" else []), row["of"], row["measure"],
-                         {"either": "–"}.get(row["expect"], row["expect"]), _estimate(row), p, row["answer"]])
-        head = ["question", *(["how it is known"] if kind == "published" else []),
-                "measured as", "of", "expected", "mean [95 % interval]", "p", "answer"]
+            rows.append([_ask(row), row["answer"], _estimate(row), p, {"either": "–"}.get(row["expect"], row["expect"]),
+                         row["measure"], row["of"], *([known] if kind == "published" else [])])
+        head = ["question", "answer", "mean [95 % interval]", "p", "expected", "measure", "value",
+                *(["how it is known"] if kind == "published" else [])]
         return Table(titles[kind], head, rows)
 
     @cached_property

@@ -228,6 +228,7 @@ def test_ctrl_c_leaves_a_readable_partial_run(scenario: Path, tmp_path: Path, wo
     process = subprocess.Popen(
         [sys.executable, "-m", "simulator", "run", scenario, *options],
         cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),        # a shell's background jobs ignore it
     )
     while not (out / "manifest.json").exists():     # written at the start, and says "not finished"
         assert process.poll() is None

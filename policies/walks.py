@@ -17,7 +17,7 @@ from policies.base import Count, Policy
 from policies.chance import Draws
 from policies.interaction_matrix import history_matrix, interaction_matrix
 from policies.log import FeedbackLog, ItemData
-from policies.ranking import rank
+from policies.ranking import block_size, rank
 
 _NEVER = 1e-30
 """Chance of what a walk does not come to: shown when nothing else is left."""
@@ -39,7 +39,8 @@ class Walk(Policy):
     def score(self, users: Tensor, log: FeedbackLog) -> Tensor:
         """Return where the walk of each user ends (b, n_items): probabilities."""
         own = _stochastic(history_matrix(users, log).astype(np.float64))
-        return torch.from_numpy(self._ends(own)).float()
+        parts = torch.arange(len(users)).split(block_size(log.n_users))         # on its way a walk is at users, too
+        return torch.cat([torch.from_numpy(self._ends(own[part.numpy()])).float() for part in parts])
 
     @abstractmethod
     def _ends(self, own: sp.csr_array) -> np.ndarray:

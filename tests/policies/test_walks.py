@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from scipy import stats
 
 from policies import SALSA, ClickRates, NearestItem, PageRank, Policy
+from policies.failure import PolicyFailed
 from policies.log import FeedbackLog, ItemData
 from simulator.draws import Draws
 
@@ -109,3 +111,9 @@ def test_ties_are_broken_by_chance() -> None:
     policy = ClickRates(by="mean").fit(log, items(2), torch.Generator())
     first = policy.rank(torch.arange(400), 1, log, Draws(3).at(1)("slate"))[0][:, 0]
     assert stats.binomtest(int(first.sum()), 400).pvalue > 0.001
+
+
+def test_more_pairs_than_can_be_counted_are_refused_with_what_to_take_instead():
+    log = FeedbackLog(50_001, 1000)
+    with pytest.raises(PolicyFailed, match=r"50,001 users × 1,000 items are more than 50,000,000 pairs\. linucb"):
+        ClickRates().fit(log, ItemData(torch.ones(1000, 1), torch.ones(1000, 1)), torch.Generator())

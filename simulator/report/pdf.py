@@ -53,6 +53,8 @@ def _without_clock() -> Iterator[None]:
     finally:
         if given is None:
             del os.environ[_STAMP]
+        else:
+            os.environ[_STAMP] = given
 
 
 def paged(html: str) -> Any:

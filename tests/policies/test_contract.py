@@ -385,12 +385,12 @@ class TestContract:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, policy in VARIANTS.items() if not isinstance(policy, ClickRates)])
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.xfail(reason="counts every pair, up to MOST_PAIRS", strict=True))
+    if isinstance(policy, ClickRates) else name for name, policy in VARIANTS.items()
+])
 def test_users_by_items_is_never_held_but_one_block(name, make_log, make_items, items):
-    """Neither in a tensor (by what torch makes) nor in arrays (by what numpy asks Python for).
-
-    Click rates are of each user and item, and refuse more than `MOST_PAIRS` of them (test_walks).
-    """
+    """Neither in a tensor (by what torch makes) nor in arrays (by what numpy asks Python for)."""
     n, m = 20_000, 1500
     log = make_log(n, m, rounds=3, share=0.3)
     made = dataclasses.replace(make_items(m), titles=tuple(items.titles[j % len(items)] for j in range(m)))

@@ -176,7 +176,7 @@ class Generative(SequencePolicy["Speller"]):
         sequence, present = (x.to(self.features_.device) for x in newest(log, users, self.max_length))
         return self.network_.read(sequence, self.trie_.tokens[sequence], present)[:, -1]
 
-    def _losses(self, states: Tensor, items: Tensor, rng: torch.Generator | None = None) -> Tensor:
+    def _losses(self, states: Tensor, items: Tensor, rng: torch.Generator) -> Tensor:
         """Return −ln p (m,) of items (m,) to users in states (m, hidden)."""
         tokens, nodes = self.trie_.tokens[items], self.trie_.nodes[items]
         output = self.network_.spell(states, tokens[:, :-1], rng)                       # (m, length, hidden)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.text import shorten
+
 Loc = tuple[str | int, ...]  # the way from the top of a file to a value: ("policies", 3, "factors")
 
 
@@ -61,8 +63,7 @@ def shown(value: Any) -> str:
             return "a list"
         case int() if abs(value) >= 10**20:
             return "a huge number"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return shorten(repr(value), 60)
 
 
 def did_you_mean(word: str, known: Iterable[str], listed: bool = True) -> str:

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from simulator.faults import Fault, Loc, ScenarioError, did_you_mean, dotted, shown
+from simulator.text import shorten
 from simulator.yaml_source import Source, parse
 
 _STEP = re.compile(r"\[([^\[\]]+)\] | ([^.\[\]]+)", re.VERBOSE)
@@ -47,7 +48,7 @@ def parse_override(text: str, option: str | None = None) -> Override:
 
     `option`: how it was written, for error messages; by default `--set TEXT`, cut where it is long.
     """
-    option = option or f"--set {text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}"
+    option = option or f"--set {shorten(text, _LONGEST)}"
     path, equals, value = text.partition("=")
     if not equals or _KEY.fullmatch(path) is None:
         example = "users.count=100 or policies.mf.factors=8"

@@ -12,8 +12,9 @@ from matplotlib.patches import Patch, Rectangle
 from simulator.assumptions.orders import FLIPS, HOLDS, UNDECIDED
 from simulator.assumptions.survey import Survey
 from simulator.report.style import INK, Drawing, Look, arm_legend, new_figure, title_panel
-from simulator.report.vocabulary import lowered, number, shorten
+from simulator.report.vocabulary import lowered, number
 from simulator.sweeping.figures import MISSING
+from simulator.text import shorten
 
 ROW = 0.3  # inches of height of a world
 VERDICTS = {HOLDS: ("#9FC5DF", "order as in the base"), UNDECIDED: ("#E4E4E4", "undecided"), FLIPS: ("#C05A10", "flips")}

@@ -35,7 +35,8 @@ from simulator.report.style import (
     looks,
     name_panel,
 )
-from simulator.report.vocabulary import lowered, number, shorten, unit, wording
+from simulator.report.vocabulary import lowered, number, unit, wording
+from simulator.text import shorten
 
 DPI = 150                   # half as much again as the page shows, for screens with small dots
 HEAT_ROWS = 300             # more than the picture has lines

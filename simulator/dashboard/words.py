@@ -8,7 +8,8 @@ from html import escape
 from simulator.dashboard.figures import Cast, abbreviation, curve
 from simulator.dashboard.pair import PairModel, WatchedModel
 from simulator.dashboard.story import Chapter, Take
-from simulator.report.vocabulary import difference_parts, number, shorten, wording
+from simulator.report.vocabulary import difference_parts, number, wording
+from simulator.text import shorten
 
 
 def now(pair: PairModel, cast: Cast, measures: Sequence[str]) -> str:

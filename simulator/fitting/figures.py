@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from simulator.fitting.facts import FACTS, GRID
 from simulator.fitting.fitted import Fitted
 from simulator.report.style import ARM_COLOURS, INK, OTHER_COLOUR, Drawing, grid_of_axes, new_figure, title_panel
-from simulator.report.vocabulary import shorten
+from simulator.text import shorten
 
 REAL: dict[str, Any] = {"color": INK, "linewidth": 1.6, "zorder": 3}
 SEEN: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 1.2)), "zorder": 3.1}

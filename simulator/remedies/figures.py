@@ -16,7 +16,8 @@ from simulator.remedies.study import Study
 from simulator.report.load import Arm
 from simulator.report.style import INK, ORGANIC_COLOUR, Drawing, Look, arm_handles, looks, new_figure, title_panel
 from simulator.report.tradeoff import TradeOff, draw_front, front_handles, front_table, in_short
-from simulator.report.vocabulary import lowered, shorten, wording
+from simulator.report.vocabulary import lowered, wording
+from simulator.text import shorten
 
 COLUMNS = 2
 SMALLEST, LARGEST = 3.4, 6.6            # of the marks of a kind, from its weakest setting to its strongest

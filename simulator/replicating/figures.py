@@ -16,7 +16,8 @@ from matplotlib.patches import Patch
 
 from simulator.replicating.outcome import Outcome
 from simulator.report.style import ARM_COLOURS, DASHES, INK, MARKERS, Drawing, legend_above, new_figure
-from simulator.report.vocabulary import MINUS, capital, shorten, wording
+from simulator.report.vocabulary import MINUS, capital, wording
+from simulator.text import shorten
 
 LEVELS = "levels"   # the name of the figure of all levels
 

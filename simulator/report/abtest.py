@@ -11,8 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from simulator.report.affected import TITLES
 from simulator.report.evidence import Evidence
 from simulator.report.style import INK, ORGANIC_COLOUR, Drawing, Look, grid_of_axes, title_panel
-from simulator.report.vocabulary import difference, listing, shorten
+from simulator.report.vocabulary import difference, listing
 from simulator.statistics import BIAS, EFFECT, ESTIMATE, against_the_truth
+from simulator.text import shorten
 
 KIND = "ab_test"
 ALL_TITLES = {**TITLES, "takes": ("Items taken", "items")}

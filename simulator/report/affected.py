@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from simulator.report.evidence import Evidence
 from simulator.report.style import ORGANIC_COLOUR, Drawing, Look, arm_legend, grid_of_axes, title_panel
 from simulator.report.trajectories import BANDED_ARMS
-from simulator.report.vocabulary import difference, listing, number, shorten
+from simulator.report.vocabulary import difference, listing, number
 from simulator.statistics import effects_by_class, user_effects
+from simulator.text import shorten
 
 TITLES = {
     "drift": ("Drift of interests", "JSD, base 2"),

@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from simulator.report.evidence import Evidence
 from simulator.report.style import INK, ORGANIC_COLOUR, Drawing, Look, grid_of_axes, title_panel
-from simulator.report.vocabulary import capital, difference, listing, lowered, shorten, unit, wording
+from simulator.report.vocabulary import capital, difference, listing, lowered, unit, wording
 from simulator.statistics import PARTS, TOTAL, attribute, change_of, frozen_twins, interval_table
+from simulator.text import shorten
 
 PANELS_IN_A_ROW = 3
 TOLD = 3  # measures in the text for those who do not see the picture

@@ -21,7 +21,8 @@ from simulator.report.style import (
     grid_of_axes,
     name_panel,
 )
-from simulator.report.vocabulary import listing, shorten
+from simulator.report.vocabulary import listing
+from simulator.text import shorten
 
 COLUMNS = 4
 SHOWN_USERS = 2000  # dots in one panel of a map; more would only hide each other

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from simulator.report.evidence import Evidence
 from simulator.report.maps import COLUMNS, Snapshots, topic_names
 from simulator.report.style import GROUP_COLOURS, OTHER_COLOUR, Drawing, Look, grid_of_axes, name_panel
-from simulator.report.vocabulary import listing, shorten
+from simulator.report.vocabulary import listing
+from simulator.text import shorten
 
 SHOWN_USERS = 400  # of a larger network those near a few users; more would be a tangle
 SEEDS = 8

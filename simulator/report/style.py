@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from simulator.report.load import Arm
-from simulator.report.vocabulary import shorten
+from simulator.text import shorten
 
 WIDTH = 7.2  # inches: two columns of a journal page (183 mm)
 DPI = 200

@@ -106,11 +106,6 @@ def listing(words: list[str], joined: str = "and") -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joined} {words[-1]}"
 
 
-def shorten(text: str, length: int = 26) -> str:
-    """Text that fits a figure: cut at `length` characters with an ellipsis."""
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
-
-
 def _decimals(value: float, significant: int) -> int:
     """Decimal places that show `significant` digits of `value`, from 0 to 6."""
     if value == 0 or not math.isfinite(value):

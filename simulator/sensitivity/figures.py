@@ -12,9 +12,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from simulator.report.style import GROUP_COLOURS, INK, MARKERS, OTHER_COLOUR, Drawing, Look, grid_of_axes, name_panel
-from simulator.report.vocabulary import listing, number, shorten, unit, wording
+from simulator.report.vocabulary import listing, number, unit, wording
 from simulator.sensitivity.sentences import BENDS, estimate, outcome_words
 from simulator.sensitivity.study import Estimate, Key, Study
+from simulator.text import shorten
 
 COLUMNS = 3  # panels beside each other
 KEY_HEIGHT = 0.27  # inches

@@ -23,10 +23,11 @@ from scipy import stats
 
 from simulator.report.evidence import ALPHA, GAMMA, GINI, UTILITY
 from simulator.report.style import INK, ORGANIC_COLOUR, Drawing, Look, arm_legend, name_panel, new_figure, title_panel
-from simulator.report.vocabulary import capital, number, shorten, signed, unit, wording
+from simulator.report.vocabulary import capital, number, signed, unit, wording
 from simulator.statistics import CONFIDENCE, holm, interval_table, paired_differences
 from simulator.sweeping.designs import SAMPLED
 from simulator.sweeping.labels import in_words
+from simulator.text import shorten
 
 PANEL_HEIGHT = 1.65  # inches
 MOST_COLUMNS = 4  # panels beside each other

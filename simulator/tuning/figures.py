@@ -15,9 +15,10 @@ from matplotlib.ticker import MaxNLocator
 from simulator.report.load import Arm
 from simulator.report.style import INK, Drawing, Look, arm_handles, looks, new_figure
 from simulator.report.tradeoff import TradeOff, draw_front, front_handles, front_table, mark, trade_off
-from simulator.report.vocabulary import lowered, number, shorten, wording
+from simulator.report.vocabulary import lowered, number, wording
 from simulator.statistics import Interval, interval_table
 from simulator.sweeping.labels import in_words
+from simulator.text import shorten
 from simulator.tuning.outcome import Outcome
 from simulator.tuning.tuned import Tuned
 

@@ -18,8 +18,8 @@ from simulator.report.affected import who_is_affected
 from simulator.report.evidence import weigh
 from simulator.report.load import load_run
 from simulator.report.style import looks
-from simulator.report.vocabulary import shorten
 from simulator.scenario import Scenario
+from simulator.text import shorten
 from simulator.world import begin
 
 SOUND = {"name": "sound", "dimensions": 6}

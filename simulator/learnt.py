@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from policies.base import Policy
@@ -30,12 +32,24 @@ class Learnt:
         self.parameters = epochs[-1].parameters if epochs else None
         self.flop = flop or None
 
-    @cached_property
+    @property
     def rank_one_share(self) -> float | None:
         """σ_1² / Σσ² of the scores; None of policies that do not say how large they are."""
+        return self._spectrum and self._spectrum.share
+
+    @property
+    def popularity_alignment(self) -> float | None:
+        """|cos(q_1, r)|, q_1 the first right singular vector of the scores, r how often each item was taken; None as above."""
+        if self._spectrum is None:
+            return None
+        popularity = self._policy.popularity_.double()
+        return abs(float(self._spectrum.vector @ popularity)) / float(popularity.norm())
+
+    @cached_property
+    def _spectrum(self) -> Spectrum | None:
         if self._policy.size() is None or not len(self._policy.log_):
             return None
-        return first_share(self._policy.score(self._sample, self._policy.log_))
+        return spectrum(self._policy.score(self._sample, self._policy.log_))
 
     @cached_property
     def code_entropies(self) -> list[float]:
@@ -51,9 +65,19 @@ class Learnt:
         return users[~self._policy.unknown(users, self._policy.log_)]
 
 
-def first_share(scores: Tensor) -> float | None:
-    """Return σ_1² / Σσ² of a matrix (n, M); None if it is 0. Its squared singular values are the eigenvalues of S Sᵀ."""
+class Spectrum(NamedTuple):
+    """Of a matrix (n, M): how much of it is of rank one, and along what."""
+
+    share: float                    # σ_1² / Σσ²
+    vector: Tensor                  # (M,) float64: q_1, the first right singular vector, of length 1, up to its sign
+
+
+def spectrum(scores: Tensor) -> Spectrum | None:
+    """Return the head of the spectrum of a matrix (n, M); None if it is 0.
+
+    The squared singular values are the eigenvalues of S Sᵀ, and q_1 is Sᵀ p_1 at length 1, p_1 the eigenvector of the largest.
+    """
     double = scores.double()
-    squares = torch.linalg.eigvalsh(double @ double.T)
+    squares, vectors = torch.linalg.eigh(double @ double.T)
     total = float(squares.sum())
-    return float(squares[-1]) / total if total > 0 else None
+    return Spectrum(float(squares[-1]) / total, F.normalize(double.T @ vectors[:, -1], dim=0)) if total > 0 else None

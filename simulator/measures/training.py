@@ -53,5 +53,13 @@ TRAINING = [
         "SPRINT 2026 (arXiv 2606.21911)",
         _of(lambda learnt: learnt.rank_one_share),
     ),
+    Measure(
+        "training.popularity_alignment", "Popularity in the first singular vector", "|cosine|", "0 … 1", 0, 1, 1,
+        "|cos(q_1, r)|: q_1 is the first right singular vector of the same scores, over items, and r how often each was taken "
+        "in what was trained on. 1 = what all scores have most in common is popularity. Two vectors without negative entries "
+        "have a cosine well above 0, whatever they are about." + NEWEST,
+        "Lin et al. 2024 (arXiv 2404.12008)",
+        _of(lambda learnt: learnt.popularity_alignment),
+    ),
     *(_entropy_of_level(level) for level in range(LEVELS)),
 ]  # fmt: skip

@@ -29,7 +29,7 @@ UNPLAYED = "not played"
 LEAST = 3
 """Arms that a trend rests on, or it is a difference."""
 
-_WORDS: dict[Kind, tuple[str, str]] = {
+_WORDS: Mapping[Kind, tuple[str, str]] = {
     "prediction": ("as predicted", "the opposite"),
     "control": ("as it must be", "not as it must be"),
     "published": ("agrees", "disagrees"),
@@ -63,6 +63,10 @@ class StudyLookup(Lookup):
 
     study: StudyKeys
 
+    @classmethod
+    def of(cls, asked: OneAsked, study: StudyKeys, cells: Sequence[Cell], played: Played) -> StudyLookup:
+        return cls(Asking(asked), cells, played, study)             # type: ignore[arg-type]
+
     def span(self, reference: Reference) -> tuple[int, int] | None:
         if reference.given.get("round", self.row.claim.round) == FIRST:
             return self.study.first, self.study.first
@@ -70,6 +74,13 @@ class StudyLookup(Lookup):
 
     def trend(self, group: Reference, given: str | None) -> np.ndarray:
         """Return the slope in each replicate over the arms of a group that were played."""
+        found = slopes(*self.placed(group, given))
+        if not np.isfinite(found).all():
+            raise NotPlayed         # all arms are of one size
+        return found
+
+    def placed(self, group: Reference, given: str | None = None) -> tuple[np.ndarray, ...]:
+        """Return the places of the arms of a group that were played, what is measured of them, and what is `given` (A, R)."""
         measure = group.given.get("measure", self.row.claim.measure)
         columns: list[tuple[np.ndarray, ...]] = []
         for arm, place in self.study.groups[group.arm].items():
@@ -81,10 +92,7 @@ class StudyLookup(Lookup):
                 continue
         if len(columns) < LEAST + (given is not None) or len({len(each) for column in columns for each in column}) > 1:
             raise NotPlayed
-        found = slopes(*(np.stack(each) for each in zip(*columns, strict=True)))
-        if not np.isfinite(found).all():
-            raise NotPlayed         # all arms are of one size
-        return found
+        return tuple(np.stack(each) for each in zip(*columns, strict=True))
 
     def _of(self, group: Reference, arm: str, measure: str | None) -> np.ndarray:
         return self.at(Reference(arm, {**group.given, "measure": measure}))
@@ -163,8 +171,7 @@ def answer(keys: QuestionKeys, study: StudyKeys, cells: Sequence[Cell], played: 
 
 def values_of(text: str, asked: OneAsked, study: StudyKeys, cells: Sequence[Cell], played: Played) -> np.ndarray:
     """Return what an expression comes to in each replicate (R,). May raise `NotPlayed`."""
-    look = StudyLookup(Asking(asked), cells, played, study)         # type: ignore[arg-type]
-    return np.atleast_1d(evaluate(parse_expression(text), look))
+    return np.atleast_1d(evaluate(parse_expression(text), StudyLookup.of(asked, study, cells, played)))
 
 
 def estimate(values: np.ndarray) -> Estimate:
@@ -188,11 +195,11 @@ def in_words(found: Interval, expect: Sign, kind: Kind) -> str:
     """Say on which side of zero an interval lies, in the words of what was expected."""
     if found.n < 2:
         return "one replicate has no interval"
-    right, wrong = _WORDS[kind]
     none = found.low <= 0 <= found.high
+    sign = "positive" if found.low > 0 else "negative"
+    if expect == "either":
+        return "undecided" if none else sign
+    right, wrong = _WORDS[kind]
     if expect == "zero":
         return "covers zero" if none else wrong
-    if none:
-        return "undecided"
-    sign = "positive" if found.low > 0 else "negative"
-    return sign if expect == "either" else right if sign == expect else wrong
+    return "undecided" if none else right if sign == expect else wrong

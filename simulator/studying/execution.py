@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from simulator.runner import Resources
 from simulator.studying.answers import Answer, OneAsked, answer, wanted
 from simulator.studying.loading import Study
 from simulator.studying.tables import FLOP, NDCG, SIZE, arm_table, due_to, trend_table
+from simulator.sweeping import Cell
 from simulator.sweeping.execution import Sweeping
 from simulator.sweeping.playing import play_cells
 
@@ -47,7 +49,7 @@ def tables(study: Study, sweeping: Sweeping) -> dict[str, pd.DataFrame]:
     answers = [answer(question, keys, study.whole.cells, played, loops) for question in keys.questions]
     return {
         "answers": pd.DataFrame(answers, columns=list(Answer._fields)),
-        "trends": trend_table(keys, cells, played, loops),
+        "trends": trend_table(keys, cells, played),
         "arms": arm_table(keys, cells, played),
         "due_to": due_to(keys, cells, tidy),
     }
@@ -60,12 +62,26 @@ def _measures(study: Study) -> set[str]:
         for question in keys.questions if question.value is not None
         for reference in wanted(question.value, keys.groups, OneAsked.of(question).measure)
     )
-    return {*asked, *keys.outcomes, SIZE, FLOP, NDCG, *([keys.given] if keys.given else [])}
+    return {*asked, *keys.outcomes, *keys.secondary, SIZE, FLOP, NDCG, *([keys.given] if keys.given else [])}
 
 
 def _trajectory(folder: Path, measures: set[str]) -> pd.DataFrame:
     table = pd.read_parquet(folder / "trajectory.parquet")
     return table[table["measure"].isin(measures)].astype({"measure": str, "arm": str})
+
+
+def _left_out(cell: Cell, played: list[str]) -> list[str]:
+    """Return the arms that are played in some other cell and not in this one."""
+    here = {arm.name for arm in cell.scenario.policies}
+    return [arm for arm in played if arm not in here]
+
+
+def _trainings(cells: Sequence[Cell]) -> int:
+    """Return how often that arm is trained which is trained most often."""
+    return max(
+        (1 if arm.frozen else 1 + (cell.scenario.rounds - 1) // arm.retrain_every)
+        for cell in cells for arm in cell.scenario.policies
+    )
 
 
 def _about(study: Study, sweeping: Sweeping) -> dict[str, Any]:
@@ -82,15 +98,17 @@ def _about(study: Study, sweeping: Sweeping) -> dict[str, Any]:
         "kind": "study", "name": study.name, "file": study.file.name, "size": study.size,
         "title": study.sweep.title, "question": study.sweep.question,
         "registered": keys.registered, "scope": list(keys.scope), "notes": list(keys.notes),
-        "outcomes": list(keys.outcomes), "groups": {name: list(group) for name, group in keys.groups.items()},
+        "outcomes": list(keys.outcomes), "secondary": list(keys.secondary),
+        "groups": {name: list(group) for name, group in keys.groups.items()}, "steps": keys.steps,
         "first": keys.first, "seed": first.seed,
         "data": None if first.data is None else first.data.kind,
         "users": first.users.count, "items": first.items.count,
-        "replicates": first.replicates, "rounds": first.rounds, "arms": played,
+        "replicates": first.replicates, "rounds": first.rounds, "trainings": _trainings(study.sweep.cells), "arms": played,
         "whole": {
             "replicates": whole.replicates, "rounds": whole.rounds, "users": whole.users.count, "items": whole.items.count,
             "cells": [cell.in_words for cell in study.whole.cells],
             "arms_left_out": [arm for arm in all_arms if arm not in played],
+            "left_out_in": {cell.in_words: left for cell in study.sweep.cells if (left := _left_out(cell, played))},
         },
         "cells": [cell.in_words for cell in study.sweep.cells], "cells_finished": len(manifests),
         "seconds": round(seconds, 1),           # of all runs, one after the other

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from simulator.report.style import ARM_COLOURS, INK, MARKERS, OTHER_COLOUR, Drawing, new_figure
 from simulator.report.vocabulary import capital, listing
+from simulator.studying.answers import LEAST
 from simulator.studying.outcome import Outcome, label
 from simulator.studying.tables import SIZE
 
@@ -33,7 +34,7 @@ def draw(outcome: Outcome) -> list[Drawing]:
     outcomes = [name for name in outcome.about["outcomes"] if name in measured]
     groups = [name for name in outcome.about["groups"] if name in set(table["group"])]
     figure = new_figure(1.6 * len(outcomes) + 0.8)
-    grid = figure.subplots(len(outcomes), len(cells), squeeze=False, sharex=True, sharey="row")
+    grid = figure.subplots(len(outcomes), len(cells), squeeze=False, sharex=True)
     for line, measure in zip(grid, outcomes, strict=True):
         for ax, cell in zip(line, cells, strict=True):
             for place, group in enumerate(groups):
@@ -65,7 +66,8 @@ def draw(outcome: Outcome) -> list[Drawing]:
     figure.legend(handles=handles, loc="outside upper left", ncols=6)
     return [Drawing(
         "size", "Outcomes by the size of the model",
-        "Means over replicates with 95 % t intervals; dashed: under the first training, whole: at the end.",
+        "Means over replicates; bars are 95 % t intervals. Hollow, dashed: under the first training; filled: at the end. Of "
+        "groups of which at least three arms were played there. Each panel has a scale of its own.",
         f"{listing([label(name) for name in outcomes])} over the number of parameters.", figure, table,
     )]  # fmt: skip
 
@@ -80,7 +82,7 @@ def placed(outcome: Outcome) -> pd.DataFrame:
     )
     found = arms[arms["measure"].isin(outcome.about["outcomes"])].merge(sizes, on=["cell", "arm"]).merge(members, on="arm")
     found = found[found["parameters"] > 0]
-    return found[found.groupby("group")["parameters"].transform("nunique") > 1]         # one arm makes no line
+    return found[found.groupby(["group", "cell"])["parameters"].transform("nunique") >= LEAST]     # as many as make a trend
 
 
 def _short(parameters: float) -> str:

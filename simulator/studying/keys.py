@@ -14,7 +14,7 @@ from simulator.ranges import Text, at_least_one
 from simulator.replicating.keys import AskedKeys, GroupExpression, Round, Status, _one_measure
 
 Sign = Literal["negative", "positive", "zero", "either"]
-Kind = Literal["prediction", "control", "published"]
+Kind = Literal["prediction", "contrast", "control", "published"]
 
 MeasureName = Annotated[str, AfterValidator(_one_measure)]
 Group = dict[str, float | None]
@@ -34,8 +34,8 @@ class QuestionKeys(AskedKeys):
     """What is asked, in words."""
 
     kind: Kind = "prediction"
-    """prediction: of ours, fixed before it was run; control: what has to come out if the instrument is right; published:
-    what others have found."""
+    """prediction: of ours, fixed before it was run; contrast: asked without a prediction; control: what has to come out if the
+    instrument is right; published: what others have found."""
 
     value: GroupExpression | None = None
     """What is measured."""
@@ -64,6 +64,8 @@ class QuestionKeys(AskedKeys):
             faults.append(problem("is of what was published", ("incomparable",)))
         if self.kind == "control" and self.expect == "either":
             faults.append(problem("is missing: a control has to come out one way", ("expect",)))
+        if self.kind == "contrast" and self.expect != "either":
+            faults.append(problem("nothing is expected of a contrast; a `prediction` has a sign", ("expect",)))
         if faults:
             raise wrong(*faults)
         return self
@@ -88,8 +90,11 @@ class StudyKeys(Section):
     outcomes: Annotated[tuple[MeasureName, ...], Strict(False), AfterValidator(at_least_one)]
     """The primary outcomes: the trend of each over each group is estimated, with p values adjusted for looking at them all."""
 
+    secondary: Annotated[tuple[MeasureName, ...], Strict(False)] = ()
+    """Further outcomes, of which trends are estimated without adjusting for looking at them all."""
+
     given: MeasureName | None = None
-    """A measure that trends are adjusted for, too."""
+    """A measure that trends under the first training are adjusted for, too."""
 
     first: Round
     """The last round under the first training: what is measured then is called one-shot, and at the end in the loop."""
@@ -97,6 +102,9 @@ class StudyKeys(Section):
     groups: dict[str, Group]
     """Groups of arms, small to large, that trends are taken over: a list, placed by the common logarithm of their parameters
     beyond embeddings, or a mapping of arms to their places."""
+
+    steps: dict[str, Text] = Field(default={})
+    """What one step is in a group that has places of its own: `layer`, `doubling`."""
 
     questions: Annotated[tuple[QuestionKeys, ...], Strict(False), AfterValidator(at_least_one)]
     """What is asked."""
@@ -122,6 +130,10 @@ class StudyKeys(Section):
         faults += [
             problem("places all of its arms, or none", ("groups", name))
             for name, group in self.groups.items() if len({place is None for place in group.values()}) > 1
+        ]
+        faults += [
+            problem("is of a group that has places of its own, and there is none of this name", ("steps", name))
+            for name in self.steps if None in self.groups.get(name, {"": None}).values()
         ]
         if faults:
             raise wrong(*faults)

@@ -145,9 +145,10 @@ def _faults(keys: StudyKeys, whole: Sweep, document: Changed) -> Iterator[Fault]
         for arm in group:
             if arm not in arms:
                 yield fault(("groups", name), f"there is no arm {arm!r}{did_you_mean(arm, arms)}")
-    for place, measure in enumerate(keys.outcomes):
-        if measure not in measured:
-            yield fault(("outcomes", place), f"{measure!r} is not one of `measures.names`")
+    for key, measures in (("outcomes", keys.outcomes), ("secondary", keys.secondary)):
+        for place, measure in enumerate(measures):
+            if measure not in measured:
+                yield fault((key, place), f"{measure!r} is not one of `measures.names`")
     if keys.given is not None and keys.given not in measured:
         yield fault(("given",), f"{keys.given!r} is not one of `measures.names`")
     if keys.first > min(cell.scenario.rounds for cell in whole.cells):

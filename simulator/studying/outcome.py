@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from simulator.measures import MEASURES
-from simulator.plain import count
 from simulator.replicating.keys import STATUS
 from simulator.report.markdown import KEYS
-from simulator.report.vocabulary import number, wording
+from simulator.report.vocabulary import wording
 from simulator.studying.answers import UNPLAYED
 from simulator.studying.execution import TABLES
 from simulator.studying.tables import FLOP, NDCG, SIZE, STAGES
@@ -26,6 +25,14 @@ SURE = 0.05
 
 MARKS = {KEYS["bubble"]: "into a bubble", KEYS["open"]: "away from a bubble", "▲": "up", "▼": "down"}
 """What marks a trend that is shown to lead somewhere: up and down of what a bubble may push either way."""
+
+
+TURNS = {1: "∪", -1: "∩", 0: ""}
+"""What follows a trend whose arms are shown to turn on the way."""
+
+
+TITLES = {"prediction": "Predictions", "contrast": "Contrasts", "control": "Controls", "published": "What others have found"}
+"""Of each kind of question."""
 
 
 class Table(NamedTuple):
@@ -69,69 +76,96 @@ class Outcome:
 
     def questions(self, kind: str) -> Table:
         """Return the questions of one kind with their answers, but for those about what was not played."""
-        titles = {"prediction": "Predictions", "control": "Controls", "published": "What others have found"}
         rows = []
         asked = self.answers[(self.answers["kind"] == kind) & (self.answers["answer"] != UNPLAYED)]
         for row in asked.to_dict("records"):
-            known = STATUS.get(row["known"], "")
             p = "" if pd.isna(row["p"]) else _p(row["p"])
-            rows.append([_ask(row), row["answer"], _estimate(row), p, {"either": "–"}.get(row["expect"], row["expect"]),
-                         row["measure"], row["of"], *([known] if kind == "published" else [])])
-        head = ["question", "answer", "mean [95 % interval]", "p", "expected", "measure", "value",
+            expected = [] if kind == "contrast" else [{"either": "–"}.get(row["expect"], row["expect"])]
+            known = [STATUS.get(row["known"], "")] if kind == "published" else []
+            rows.append([_ask(row), row["answer"], _estimate(row), p, *expected, row["measure"], *known])
+        head = ["question", "answer", "mean [95 % interval]", "p", *([] if kind == "contrast" else ["expected"]), "measure",
                 *(["how it is known"] if kind == "published" else [])]
-        return Table(titles[kind], head, rows)
+        return Table(TITLES[kind], head, rows)
+
+    @cached_property
+    def expressions(self) -> Table:
+        """Return what was computed for each question that was answered."""
+        asked = self.answers[self.answers["mean"].notna()]
+        rows = [[_ask(row), f"`{row['of']}`", row["measure"] or "–"] for row in asked.to_dict("records")]
+        return Table("What was computed", ["question", "value", "measure"], rows)
 
     @cached_property
     def headline(self) -> Table | None:
-        """Return what size does over the first group of arms: rows are cells and stages, columns the outcomes."""
+        """Return what size does over the first group of arms: rows are cells and stages, columns the primary outcomes."""
         group, outcomes = next(iter(self.about["groups"]), None), self.about["outcomes"]
         told = self.trends[(self.trends["group"] == group) & self.trends["stage"].isin(list(STAGES))]
         rows = []
         for (cell, stage), part in told.groupby(["cell", "stage"], sort=False):
-            by_measure = {row["measure"]: f"{_mark(row)} {_estimate(row)}".strip() for row in part.to_dict("records")}
+            by_measure = {row["measure"]: f"{_mark(row)} {_trend(row)}".strip() for row in part.to_dict("records")}
             rows.append([str(cell) or "all worlds", str(stage), *(by_measure.get(name, "–") for name in outcomes)])
-        return Table("What size changes", ["world", "stage", *map(label, outcomes)], rows) if rows else None
+        return Table("What size changes", ["cell", "stage", *map(label, outcomes)], rows) if rows else None
 
     @property
-    def verdict(self) -> str:
-        """Say of how many trends of the headline it is shown where they lead; nothing without a headline."""
-        if self.headline is None:
-            return ""
-        cells = [cell for row in self.headline.rows for cell in row[2:] if cell != "–"]
-        shown = [f"{number} {MARKS[mark]}" for mark in MARKS if (number := sum(cell[0] == mark for cell in cells))]
-        return f"Of {count(len(cells), 'trend')}, shown to lead: {', '.join(shown) or 'none'}."
+    def verdicts(self) -> dict[str, str]:
+        """Say of each cell of the headline, under the first training and in the loop, which outcomes are shown to go where."""
+        group = next(iter(self.about["groups"]), None)
+        told = self.trends[(self.trends["group"] == group) & self.trends["measure"].isin(self.about["outcomes"])]
+        found: dict[str, str] = {}
+        for cell, of_cell in told.groupby("cell", sort=False):
+            stages = [
+                f"{stage}, {_shown(of_cell[of_cell['stage'] == stage].to_dict('records'))}"
+                for stage in ("one-shot", "in the loop") if (of_cell["stage"] == stage).any()
+            ]
+            found[str(cell) or "all worlds"] = "; ".join(stages)
+        return found
 
     @cached_property
     def trend_tables(self) -> list[Table]:
-        """Return the trends, one table for each cell: rows are groups at each stage, columns the outcomes."""
-        tables, outcomes = [], self.about["outcomes"]
-        for cell, of_cell in self.trends.groupby("cell", sort=False):
+        """Return the trends of the primary outcomes, one table for each cell: rows are groups at each stage."""
+        return self._trends_of(self.about["outcomes"])
+
+    @cached_property
+    def secondary_tables(self) -> list[Table]:
+        """Return the trends of the other outcomes in the same form."""
+        return self._trends_of(self.about["secondary"])
+
+    def _trends_of(self, outcomes: list[str]) -> list[Table]:
+        tables, steps = [], self.about["steps"]
+        told = self.trends[self.trends["measure"].isin(outcomes)]
+        for cell, of_cell in told.groupby("cell", sort=False):
             rows = []
             for (group, stage), part in of_cell.groupby(["group", "stage"], sort=False):
-                by_measure = {row["measure"]: row for row in part.to_dict("records")}
-                cells = [
-                    "–" if row is None else _estimate(row) + (" *" if row["p_holm"] < SURE else "")
-                    for row in map(by_measure.get, outcomes)
-                ]
-                rows.append([str(group), str(stage), *cells])
+                told = part.to_dict("records")
+                by_measure = {row["measure"]: _trend(row) + (" *" if row["p_holm"] < SURE else "") for row in told}
+                named = f"{group}, per {steps[str(group)]}" if group in steps else str(group)
+                rows.append([named, str(stage), *(by_measure.get(name, "–") for name in outcomes)])
             tables.append(Table(str(cell) or "all worlds", ["group", "stage", *map(label, outcomes)], rows))
         return tables
 
     @cached_property
     def arm_tables(self) -> list[Table]:
-        """Return the arms, one table for each cell: size, compute, accuracy and outcomes at the start and at the end."""
-        tables, outcomes = [], self.about["outcomes"]
-        head = ["arm", "parameters", "FLOP, first training", "FLOP, all", "NDCG, first", "NDCG, end",
-                *(f"{label(name)}, {stage}" for name in outcomes for stage in ("first", "end"))]
+        """Return the arms, one table for each cell: size, compute, accuracy and primary outcomes, first and at the end."""
+        head = ["parameters", "FLOP, first training", "FLOP, all"]
+        at = [("in the loop", SIZE), ("one-shot", FLOP), ("in the loop", FLOP)]
+        return self._arms_with(head, at, [NDCG, *self.about["outcomes"]])
+
+    @cached_property
+    def further_tables(self) -> list[Table]:
+        """Return the other outcomes of the arms in the same form."""
+        return self._arms_with([], [], self.about["secondary"]) if self.about["secondary"] else []
+
+    def _arms_with(self, head: list[str], at: list[tuple[str, str]], measures: list[str]) -> list[Table]:
+        """Arms with some numbers under `head`, each of a stage and a measure, and with `measures` first and at the end."""
+        tables, stages = [], {"first": "one-shot", "end": "in the loop"}
+        columns = ["arm", *head, *(f"{label(name)}, {title}" for name in measures for title in stages)]
         for cell, of_cell in self.arms.groupby("cell", sort=False):
             rows = []
             for arm, part in of_cell.groupby("arm", sort=False):
-                at = {(row["stage"], row["measure"]): row["mean"] for row in part.to_dict("records")}
-                stages = ("one-shot", "in the loop")
-                value = [_flop(at.get((stages[1], SIZE))), *(_flop(at.get((stage, FLOP))) for stage in stages)]
-                value += [_short(at.get((stage, name))) for name in (NDCG, *outcomes) for stage in stages]
-                rows.append([str(arm), *value])
-            tables.append(Table(str(cell) or "all worlds", head, rows))
+                mean = {(row["stage"], row["measure"]): row["mean"] for row in part.to_dict("records")}
+                row = [_flop(mean.get(each)) for each in at]
+                row += [_short(mean.get((stage, name))) for name in measures for stage in stages.values()]
+                rows.append([str(arm), *row])
+            tables.append(Table(str(cell) or "all worlds", columns, rows))
         return tables
 
     @cached_property
@@ -174,6 +208,17 @@ def _estimate(row: dict[str, Any]) -> str:
     return f"{_short(row['mean'])} [{_short(row['low'])}, {_short(row['high'])}]"
 
 
+def _trend(row: dict[str, Any]) -> str:
+    """An estimate, and whether the arms lie along a line at all."""
+    return f"{_estimate(row)} {TURNS[int(row['turn'])]}".strip()
+
+
+def _shown(rows: list[dict[str, Any]]) -> str:
+    """Say which trends lead where, and which of them are shown to be no lines."""
+    told = [f"{label(row['measure'])} {_mark(row)} {_trend(row)}" for row in rows if _mark(row)]
+    return ", ".join(told) or "nothing is shown"
+
+
 def _mark(row: dict[str, Any]) -> str:
     """Say which way a trend leads, where that is shown, by one of the `MARKS`."""
     if not row["p_holm"] < SURE:
@@ -189,7 +234,9 @@ def _short(value: float | None) -> str:
 
 
 def _flop(value: float | None) -> str:
-    return "–" if value is None or pd.isna(value) else number(value) if value < 1e6 else f"{value:.2e}"
+    if value is None or pd.isna(value):
+        return "–"
+    return f"{value:,.0f}" if value < 1e6 else f"{value:.2e}"
 
 
 def _p(value: float) -> str:

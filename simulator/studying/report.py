@@ -9,31 +9,37 @@ from simulator.plain import count
 from simulator.report import save_all
 from simulator.report.style import house_style
 from simulator.report.template import write_page
+from simulator.report.vocabulary import capital
 from simulator.studying.figures import draw
 from simulator.studying.outcome import Outcome, Table, load_outcome
 
 Section = tuple[str, str, list[Table]]
 """A title, a note and tables."""
 
-KINDS = ("prediction", "control", "published")
-
-TRENDS = (
-    "Change of each outcome for ten times the parameters (or one step where a group is placed otherwise), least squares over "
-    "the arms of a group in each replicate; mean over replicates with its 95 % t interval. One-shot: under the first training; "
-    "change: at the end, less that; adjusted: at the end, in a regression on held-out NDCG too. "
-    "*: p < .05 by the t test, after Holm over the outcomes of a row."
-)
+KINDS = ("prediction", "contrast", "control", "published")
 
 HEADLINE = (
-    "What ten times the parameters change (or one step, where the group is placed otherwise): mean over replicates with its "
-    "95 % interval. ● shown to lead into a bubble, ○ away from one; ▲ and ▼ shown to go up or down, of what a bubble may push "
-    "either way (p < .05 by the t test, after Holm over the outcomes of a row). What is not shown may still be there. "
-    "One-shot: under the first training; change: in the loop less that."
+    "What ten times the parameters change (one step, in groups that are placed by steps): the least squares slope over arms in "
+    "each replicate, its mean over replicates and their 95 % t interval. One-shot: under the first training; in the loop: at "
+    "the end; change: in the loop less one-shot. ∪ and ∩: some arm between is shown to lie beyond both ends, and a slope says "
+    "little. ● shown to lead into a bubble, ○ away from one; ▲ and ▼ shown to go up or down, of what a bubble may push either "
+    "way (p < .05 by the t test, after Holm over the outcomes of a row). What is not shown may still be there."
 )
 
+TRENDS = (
+    "As at the top, over every group. Adjusted: in a regression on held-out NDCG too, under the first training alone (later an "
+    "arm is judged by what was taken of its own slates). *: p < .05 by the t test, after Holm over the outcomes of a row."
+)
+
+SECONDARY = "As above, of further outcomes, each interval for itself."
+
+UNADJUSTED = "Each interval and p stands for itself: nothing here is adjusted for how many questions there are."
+
 PARTS = (
-    "What the change of an outcome from the start to the end is due to, in arms with a frozen twin: people left alone, a "
-    "policy trained once, and its training on what it made them do."
+    "What the change of an outcome from the start to the end is due to, in arms with a frozen twin. Start: the first round of "
+    "the arm without a recommender, which all share; end: the last tenth of rounds. Own drift: people left alone. "
+    "Personalisation: a policy that is trained once, the mere fact of being shown something included. Retraining loop: its "
+    "training on what it made them do. Of the outcomes that are measured without a recommender, too."
 )
 
 
@@ -51,16 +57,17 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
     )
 
 
-def _verdict(outcome: Outcome) -> str:
+def _over(outcome: Outcome) -> str:
     group, arms = next(iter(outcome.about["groups"].items()))
     played = [arm for arm in arms if arm in outcome.about["arms"]]
-    return f"{outcome.verdict} Over `{group}`, {played[0]} to {played[-1]}."
+    return f"Over `{group}`, {played[0]} to {played[-1]}."
 
 
 def _headline(outcome: Outcome) -> list[Section]:
     """What size changes, on the page of one study; a page of several opens with it."""
     table = outcome.headline
-    return [(table.title, f"{_verdict(outcome)} {HEADLINE}", [table])] if table else []
+    told = [f"{capital(cell)}: {shown}." for cell, shown in outcome.verdicts.items()]
+    return [(table.title, " ".join([_over(outcome), *told, HEADLINE]), [table])] if table else []
 
 
 def _sections(outcome: Outcome) -> list[Section]:
@@ -68,18 +75,26 @@ def _sections(outcome: Outcome) -> list[Section]:
     sections: list[Section] = []
     for kind in KINDS:
         table, unplayed = outcome.questions(kind), outcome.unplayed(kind)
-        note = f"About what was not played, and not answered: {'; '.join(unplayed)}." if unplayed else ""
+        note = f"{UNADJUSTED} About what was not played, and not answered: {'; '.join(unplayed)}." if unplayed else UNADJUSTED
         sections += [(table.title, note, [table] if table.rows else [])] if table.rows or unplayed else []
-    sections += [("Trends", TRENDS, outcome.trend_tables)] if outcome.trend_tables else []
-    sections += [("What changes are due to", PARTS, outcome.due_to_tables)] if outcome.due_to_tables else []
-    return [*sections, ("Arms", "Means over replicates: under the first training, and at the end.", outcome.arm_tables)]
+    sections += [
+        (title, note, tables) for title, note, tables in (
+            ("Trends", TRENDS, outcome.trend_tables),
+            ("Trends of further outcomes", SECONDARY, outcome.secondary_tables),
+            ("What changes are due to", PARTS, outcome.due_to_tables),
+            ("Arms", "Means over replicates: under the first training, and at the end.", outcome.arm_tables),
+            ("Arms, further outcomes", "", outcome.further_tables),
+        ) if tables
+    ]
+    return [*sections, ("What was computed", "", [outcome.expressions])] if outcome.expressions.rows else sections
 
 
 def _size(outcome: Outcome) -> str:
     about = outcome.about
     world = f"{about['users'] or 'all'} users, {about['items'] or 'all'} items"
     return (
-        f"{world}{' of ' + about['data'] if about['data'] else ''}; {count(about['rounds'], 'round')}, "
+        f"{world}{' of ' + about['data'] if about['data'] else ''}; {count(about['rounds'], 'round')} with "
+        f"{count(about['trainings'], 'training')}, "
         f"{count(about['replicates'], 'replicate')}, {count(len(about['arms']), 'arm')}, "
         f"{count(len(about['cells']), 'cell')} ({'; '.join(filter(None, about['cells'])) or 'one world'}); "
         f"seed {about['seed']}; the runs took {about['seconds']:,.0f} s in all"
@@ -98,6 +113,7 @@ def _left_out(outcome: Outcome) -> list[str]:
     cells = [cell for cell in whole["cells"] if cell not in about["cells"]]
     if cells:
         left.append(f"cells left out or changed: {'; '.join(cells)}")
+    left += [f"arms left out in {cell}: {', '.join(arms)}" for cell, arms in whole["left_out_in"].items()]
     if about["cells_finished"] < len(about["cells"]):
         left.append(f"not finished: {about['cells_finished']} of {count(len(about['cells']), 'cell')} are there")
     return left
@@ -116,8 +132,13 @@ def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapp
     headlines = [(outcome, outcome.headline) for outcome in outcomes if outcome.headline]
     yield from ("## Answer", "", HEADLINE, "") if headlines else ()
     for outcome, headline in headlines:
-        yield from (f"**`{outcome.about['name']}`.** {_verdict(outcome)}", "", *_lines(headline), "")
-    for kind, title in (("prediction", "Predictions, one by one"), ("published", "What others have found, row by row")):
+        yield from (f"**`{outcome.about['name']}`.** {_over(outcome)}", "")
+        yield from (*(f"- **{capital(cell)}:** {shown}." for cell, shown in outcome.verdicts.items()), "")
+        yield from (*_lines(headline), "")
+    for kind, title in (
+        ("prediction", "Predictions, one by one"), ("contrast", "Contrasts, one by one"),
+        ("published", "What others have found, row by row"),
+    ):
         if answered := _side_by_side(outcomes, kind):
             yield from (f"## {title}", "", *answered, "")
     told: list[list[str]] = []

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from simulator.replicating.claims import NotPlayed, Played
+from simulator.replicating.expressions import Reference
 from simulator.statistics import PARTS, TOTAL, attribute, frozen_twins, holm, interval_table, t_interval
-from simulator.studying.answers import FIRST, SIZE, Estimate, OneAsked, estimate, values_of
+from simulator.statistics.trends import turn
+from simulator.studying.answers import FIRST, SIZE, Estimate, OneAsked, StudyLookup, estimate, values_of
 from simulator.studying.keys import StudyKeys
 from simulator.sweeping import Cell
 from simulator.sweeping.cells import words
@@ -18,43 +20,62 @@ STAGES = {"one-shot": "trend({group}(round='first'))", "in the loop": "trend({gr
           "change": "trend({group}) - trend({group}(round='first'))"}
 """What is estimated of each outcome over each group: under the first training, at the end, and the difference."""
 
-ADJUSTED = "in the loop, adjusted"
+ADJUSTED = "one-shot, adjusted"
+"""One-shot in a regression on what is given, too. Not in the loop, where an arm is judged by what it has shown itself."""
 
 FLOP, NDCG = "training.flop", "training.ndcg"
 
 
-def trend_table(study: StudyKeys, cells: Sequence[Cell], played: Played, loops: bool = True) -> pd.DataFrame:
+def trend_table(study: StudyKeys, cells: Sequence[Cell], played: Played) -> pd.DataFrame:
     """Return the trend of each outcome over each group in each cell, at each stage: columns cell, group, stage, measure, mean,
-    low, high, bca_low, bca_high, p, replicates, p_holm. `p_holm` is adjusted over the outcomes of one cell, group and stage.
-    `loops`: was anything played beyond the first training?
+    low, high, bca_low, bca_high, p, replicates, turn, p_holm.
+
+    `turn`: 1 if the arms are shown to lie along a U, -1 along an inverted one, else 0 (see `turn`). `p_holm` is adjusted over
+    the primary outcomes of one cell, group and stage; NaN of others. Where
+    nothing is played beyond the first training there is one-shot alone.
     """
+    stages = dict(STAGES)
+    if study.given is not None:
+        stages[ADJUSTED] = f"trend({{group}}(round='first'), given={study.given!r})"
     rows = []
     for cell in cells:
-        one = [Cell(cell.number, cell.values, cell.scenario)]
+        loops = cell.scenario.rounds > study.first
         for group in study.groups:
-            stages = {**STAGES, **({} if study.given is None else {ADJUSTED: f"trend({{group}}, given={study.given!r})"})}
-            for stage, text in list(stages.items())[: None if loops else 1]:
-                for measure in study.outcomes:
+            for stage, text in stages.items():
+                if not (loops or stage.startswith("one-shot")):
+                    continue
+                for measure in (*study.outcomes, *study.secondary):
+                    asked = OneAsked(measure)
                     try:
-                        values = values_of(text.format(group=group), OneAsked(measure), study, one, played)
+                        values = values_of(text.format(group=group), asked, study, [cell], played)
                     except NotPlayed:
                         continue
-                    rows.append((words(cell.values), group, stage, measure, *estimate(values)))
-    table = pd.DataFrame(rows, columns=["cell", "group", "stage", "measure", *Estimate._fields])
-    family = table.groupby(["cell", "group", "stage"], sort=False)["p"]
-    return table.assign(p_holm=family.transform(lambda p: holm(p.to_numpy(dtype=float))) if len(table) else [])
+                    turns = _turn(StudyLookup.of(asked, study, [cell], played), group, stage)
+                    rows.append((words(cell.values), group, stage, measure, *estimate(values), turns))
+    table = pd.DataFrame(rows, columns=["cell", "group", "stage", "measure", *Estimate._fields, "turn"])
+    primary = table[table["measure"].isin(study.outcomes)]
+    family = primary.groupby(["cell", "group", "stage"], sort=False)["p"]
+    return table.assign(p_holm=family.transform(lambda p: holm(p.to_numpy(dtype=float))) if len(primary) else np.nan)
+
+
+def _turn(look: StudyLookup, group: str, stage: str) -> int:
+    """Do the arms themselves lie along a U? Of a difference, and beside what is given, there are no arms to look at."""
+    if stage not in ("one-shot", "in the loop"):
+        return 0
+    places, values = look.placed(Reference(group, {"round": FIRST} if stage == "one-shot" else {}))
+    return turn(places, values)
 
 
 def arm_table(study: StudyKeys, cells: Sequence[Cell], played: Played) -> pd.DataFrame:
     """Return what each arm is and came to in each cell: columns cell, arm, stage, measure, mean, low, high, replicates.
 
-    Of size, compute and accuracy, and of the outcomes, under the first training and at the end.
+    Of size, compute and accuracy, and of all outcomes, under the first training and at the end.
     """
     rows = []
     for cell in cells:
         for arm in cell.scenario.policies:
             for stage, asked in (("one-shot", FIRST), ("in the loop", None)):
-                for measure in (SIZE, FLOP, NDCG, *study.outcomes):
+                for measure in (SIZE, FLOP, NDCG, *study.outcomes, *study.secondary):
                     try:
                         values = values_of(_quoted(arm.name), OneAsked(measure, asked), study, [cell], played)
                     except NotPlayed:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from simulator.learnt import Learnt, first_share
+from simulator.learnt import Learnt, spectrum
 from simulator.model import FilterBubbleModel
 from simulator.scenario import check
 from simulator.yaml_source import parse
@@ -37,12 +37,16 @@ def models() -> dict[str, FilterBubbleModel]:
     return {arm.name: FilterBubbleModel(scenario, arm).run() for arm in scenario.policies}
 
 
-def test_the_first_share_is_that_of_the_singular_values() -> None:
+def test_the_head_of_the_spectrum_is_that_of_the_singular_values() -> None:
     scores = torch.randn(30, 70, generator=torch.Generator().manual_seed(0)) + 1
-    values = np.linalg.svd(scores.numpy(), compute_uv=False) ** 2
-    assert first_share(scores) == pytest.approx(values[0] / values.sum(), rel=1e-5)
-    assert first_share(torch.outer(torch.arange(1.0, 4), torch.arange(5.0))) == pytest.approx(1)
-    assert first_share(torch.zeros(3, 4)) is None
+    _, values, right = np.linalg.svd(scores.numpy().astype(float), full_matrices=False)
+    share, vector = spectrum(scores)
+    assert share == pytest.approx(values[0] ** 2 / (values**2).sum(), rel=1e-5)
+    assert abs(right[0] @ vector.numpy()) == pytest.approx(1, rel=1e-6)
+    share, vector = spectrum(torch.outer(torch.arange(1.0, 4), torch.arange(5.0)))
+    assert share == pytest.approx(1)
+    np.testing.assert_allclose(vector.abs(), np.arange(5) / np.sqrt(30), atol=1e-12)
+    assert spectrum(torch.zeros(3, 4)) is None
 
 
 def test_what_learns_nothing_has_nothing(models) -> None:
@@ -61,8 +65,12 @@ def test_measures_are_those_of_the_newest_training(models) -> None:
         assert values.get("training.ndcg") == next(epoch.ndcg for epoch in newest if epoch.kept)
         assert values["training.parameters"] == model.platform.policy.size().beyond_embeddings
     scores = model.platform.policy.score(torch.arange(40), model.platform.policy.log_)
-    squares = np.linalg.svd(scores.numpy(), compute_uv=False) ** 2
-    assert model.values["training.rank_one_share"] == pytest.approx(squares[0] / squares.sum(), rel=1e-4)
+    _, values, right = np.linalg.svd(scores.numpy().astype(float))
+    assert model.values["training.rank_one_share"] == pytest.approx(values[0] ** 2 / (values**2).sum(), rel=1e-4)
+    taken = torch.bincount(model.platform.policy.log_.interactions().items, minlength=50).numpy()
+    alignment = abs(right[0] @ taken) / np.linalg.norm(taken)
+    assert model.values["training.popularity_alignment"] == pytest.approx(alignment, rel=1e-3)
+    assert "training.popularity_alignment" not in models["popularity"].values
     assert models["mf"].values["training.parameters"] == 0
     assert "training.flop" not in models["mf"].values
 

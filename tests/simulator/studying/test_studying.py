@@ -20,7 +20,7 @@ from simulator.faults import ScenarioError
 from simulator.replicating.claims import NotPlayed, Played
 from simulator.replicating.expressions import NotAnExpression, parse_expression, trends
 from simulator.replicating.keys import ClaimKeys
-from simulator.statistics.trends import slopes
+from simulator.statistics.trends import slopes, turn
 from simulator.studying.answers import OneAsked, answer, p_value, values_of
 from simulator.studying.keys import QuestionKeys, StudyKeys
 from simulator.studying.loading import find, load_study, shipped
@@ -84,6 +84,26 @@ def test_adjusted_slopes_are_those_of_a_regression_on_both() -> None:
     expected = [sm.OLS(y[:, r], sm.add_constant(np.column_stack([x[:, r], z[:, r]]))).fit().params[1] for r in range(4)]
     np.testing.assert_allclose(slopes(x, y, z), expected)
     assert np.isnan(slopes(x, y, 2 * x + 1)).all()              # nothing of x is left
+
+
+def test_a_turn_is_shown_where_an_arm_between_lies_beyond_both_ends() -> None:
+    x = np.repeat(np.arange(5.0), 8).reshape(5, 8)
+    luck = 0.05 * np.random.default_rng(2).normal(size=x.shape)
+    assert turn(x, (x - 2) ** 2 + luck) == 1
+    assert turn(x, -((x - 1) ** 2) + luck) == -1
+    assert turn(x, np.exp(-2 * x) + luck / 100) == 0                # it levels off, where a parabola would turn
+    assert turn(x, x + luck) == 0
+    order = np.array([3, 0, 4, 1, 2])
+    assert turn(x[order], ((x - 2) ** 2 + luck)[order]) == 1
+    assert turn(x, (x - 2) ** 2) == 1
+    assert turn(x, np.ones_like(x)) == turn(x[:2], x[:2]) == turn(x[:, :1], (x[:, :1] - 2) ** 2) == 0
+
+
+def test_a_turn_is_seldom_seen_where_there_is_none() -> None:
+    rng = np.random.default_rng(4)
+    x = np.repeat(np.arange(5.0), 16).reshape(5, 16)
+    found = [turn(x, rng.normal(size=x.shape)) for _ in range(400)]
+    assert np.count_nonzero(found) / 400 < 0.05
 
 
 def test_a_trend_is_of_a_group_and_may_be_adjusted() -> None:
@@ -152,7 +172,7 @@ def test_a_trend_is_per_tenfold_parameters_or_per_step(study, played) -> None:
     ("kind", "expect", "value", "words"),
     [
         ("prediction", "negative", "trend(size)", "as predicted"), ("prediction", "positive", "trend(size)", "the opposite"),
-        ("prediction", "either", "trend(size)", "negative"), ("control", "zero", "trend(size) - trend(size)", "covers zero"),
+        ("contrast", "either", "trend(size)", "negative"), ("control", "zero", "trend(size) - trend(size)", "covers zero"),
         ("control", "zero", "trend(size)", "not as it must be"), ("control", "positive", "-trend(size)", "as it must be"),
         ("published", "positive", "trend(size)", "disagrees"), ("published", "negative", "trend(size)", "agrees"),
         ("prediction", "negative", "trend(size) - 0.5 * trend(size) - 0.5 * trend(size(round=3))", "undecided"),
@@ -180,7 +200,8 @@ def test_without_a_second_training_nothing_is_said_of_the_loop(study, played) ->
 
     assert found("trend(size) - trend(size(round='first'))") == found("a_4 - a_4(round='first')") == "not played"
     assert found("trend(size(round='first'))") == "negative"
-    assert set(trend_table(study.keys, study.sweep.cells, played, loops=False)["stage"]) == {"one-shot"}
+    short = study.keys.model_copy(update={"first": 4})
+    assert set(trend_table(short, study.sweep.cells, played)["stage"]) == {"one-shot"}
 
 
 def test_the_p_value_is_scipys_and_equal_values_leave_no_doubt() -> None:
@@ -194,6 +215,7 @@ def test_trends_of_the_outcomes_are_tested_together(study, played) -> None:
     table = trend_table(study.keys, study.sweep.cells, played)
     assert set(table["cell"]) == {"regime long"}                # the other was not played
     assert set(table["stage"]) == {"one-shot", "in the loop", "change"}
+    assert set(table["turn"]) == {0}
     for _, family in table.groupby(["cell", "group", "stage"]):
         assert sorted(family["measure"]) == ["consumption.alpha", "exposure.gini"]
         np.testing.assert_allclose(family["p_holm"], multipletests(family["p"], method="holm")[1])
@@ -227,6 +249,9 @@ def test_changes_are_due_to_people_policy_and_loop(study) -> None:
         ("regime == 'long'", "regime == 'medium'", "no cell is meant"),
         ("expect: negative", "kind: published", "who has found it"),
         ("expect: negative", "kind: control", "a control has to come out one way"),
+        ("expect: negative", "expect: negative, kind: contrast", "nothing is expected of a contrast"),
+        ("first: 2", "first: 2\n  steps: {size: layer}", "a group that has places of its own"),
+        ("first: 2", "first: 2\n  secondary: [utility.mean]", "'utility.mean' is not one of `measures.names`"),
         ("value: trend(size)", "expect: either", "says why it is `incomparable`"),
         ("size: [a_4, a_8, a_16]", "size: [a_4, a_8]", "must have at least three arms"),
         ("a_8: 2, a_16: 3", "a_8: 2, a_16: null", "places all of its arms, or none"),
@@ -265,23 +290,40 @@ def test_unknown_names(tmp_path: Path) -> None:
 def test_the_headline_marks_what_is_shown_by_the_way_that_a_bubble_pushes() -> None:
     measures = ["exposure.gini", "consumption.rarefied_entropy", "exposure.mean_jaccard"]      # pushed up, down, either way
     trends = pd.DataFrame([
-        ("regime long", group, stage, measure, mean, mean - 0.01, mean + 0.01, p)
-        for group, stage, means, p in (
-            ("size", "one-shot", (-0.1, -0.1, -0.1), 0.01), ("size", "in the loop", (0.1, 0.1, 0.1), 0.01),
-            ("size", "change", (0.2, 0.2, 0.2), 0.2), ("depth", "one-shot", (0.3, 0.3, 0.3), 0.01),
+        ("regime long", group, stage, measure, mean, mean - 0.01, mean + 0.01, p, turns)
+        for group, stage, means, p, turns in (
+            ("size", "one-shot", (-0.1, -0.1, -0.1), 0.01, 1), ("size", "in the loop", (0.1, 0.1, 0.1), 0.01, 0),
+            ("size", "change", (0.2, 0.2, 0.2), 0.2, 0), ("depth", "one-shot", (0.3, 0.3, 0.3), 0.01, 0),
         ) for measure, mean in zip(measures, means, strict=True)
-    ], columns=["cell", "group", "stage", "measure", "mean", "low", "high", "p_holm"])         # fmt: skip
-    about = {"groups": {"size": ["a_4", "a_8", "a_16"], "depth": []}, "outcomes": measures}
+    ], columns=["cell", "group", "stage", "measure", "mean", "low", "high", "p_holm", "turn"])         # fmt: skip
+    about = {"groups": {"size": ["a_4", "a_8", "a_16"], "depth": []}, "outcomes": measures, "secondary": [], "steps": {}}
     outcome = Outcome(Path(), about, pd.DataFrame(), trends, pd.DataFrame(), pd.DataFrame())
     assert outcome.headline is not None
     rows = outcome.headline.rows
     assert [row[:2] for row in rows] == [["regime long", stage] for stage in ("one-shot", "in the loop", "change")]
     assert [[cell.split()[0] for cell in row[2:]] for row in rows] == [["○", "●", "▼"], ["●", "○", "▲"], ["0.2"] * 3]
-    assert outcome.verdict == "Of 9 trends, shown to lead: 2 into a bubble, 2 away from a bubble, 1 up, 1 down."
+    assert rows[0][2] == "○ -0.1 [-0.11, -0.09] ∪"
+    (told,) = outcome.verdicts.values()
+    assert told.startswith("one-shot, Gini over the catalogue (exposure) ○ -0.1 [-0.11, -0.09] ∪, ")
+    assert "; in the loop, Gini over the catalogue (exposure) ● 0.1 [0.09, 0.11], " in told
+    quiet = replace(outcome, trends=trends.assign(p_holm=0.2))
+    assert quiet.verdicts == {"regime long": "one-shot, nothing is shown; in the loop, nothing is shown"}
     nothing = replace(outcome, trends=trends[trends["group"] == "depth"])
     assert replace(outcome, about={**about, "groups": {}}).headline is None
     assert nothing.headline is None
-    assert nothing.verdict == ""
+    assert nothing.verdicts == {}
+
+
+def test_a_step_is_named_where_a_group_has_places_of_its_own() -> None:
+    trends = pd.DataFrame(
+        [("", "depth", "one-shot", "exposure.gini", 0.1, 0.0, 0.2, 0.3, 0),
+         ("", "depth", "one-shot", "utility.mean", 1, 0, 2, np.nan, 0)],
+        columns=["cell", "group", "stage", "measure", "mean", "low", "high", "p_holm", "turn"],
+    )
+    about = {"groups": {"depth": []}, "outcomes": ["exposure.gini"], "secondary": ["utility.mean"], "steps": {"depth": "layer"}}
+    outcome = Outcome(Path(), about, pd.DataFrame(), trends, pd.DataFrame(), pd.DataFrame())
+    assert outcome.trend_tables[0].rows == [["depth, per layer", "one-shot", "0.1 [0, 0.2]"]]
+    assert outcome.secondary_tables[0].rows == [["depth, per layer", "one-shot", "1 [0, 2]"]]
 
 
 # ---- the command
@@ -319,6 +361,9 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert "| Nobody 1900: unlike |" in text
     assert text.count("What ten times the parameters change") == page.count("What ten times the parameters change") == 1
     assert "Over `size`, a_4 to a_16." in text
+    assert "4 rounds with 2 trainings" in text
+    assert "| smaller | `trend(size) - trend(size)` | exposure.gini |" in text
+    assert "smaller" in whole.output
     assert (tmp_path / "docs" / "page" / "mine.png").is_file()
     whole = (folder / "report.html").read_text()
     (folder / "report.html").unlink()
@@ -371,7 +416,7 @@ def test_every_shipped_study_is_right(file: Path) -> None:
     assert found.sweep.cells[0].scenario.replicates == 16
     for size in found.keys.sizes:
         load_study(file, size, data=data)
-    assert {question.kind for question in found.keys.questions} == {"prediction", "control", "published"}
+    assert {question.kind for question in found.keys.questions} == {"prediction", "contrast", "control", "published"}
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from simulator.report import save_all
 from simulator.report.style import house_style
 from simulator.report.template import write_page
 from simulator.report.vocabulary import capital
+from simulator.studying.execution import TABLES
 from simulator.studying.figures import draw
 from simulator.studying.outcome import Outcome, Table, load_outcome
 
@@ -120,10 +121,13 @@ def _left_out(outcome: Outcome) -> list[str]:
 
 
 def write_markdown(outcomes: Sequence[Outcome], command: str, folder: str) -> tuple[str, dict[str, Path]]:
-    """Return one Markdown page of several studies, and the pictures that it shows in the `folder` beside it, by their names."""
+    """Return one Markdown page of several studies, and the files that it shows or links in the `folder` beside it, by name."""
     drawn = {outcome.about["name"]: outcome.folder / "figures" / "size.png" for outcome in outcomes}
-    pictures = {f"{name}.png": picture for name, picture in drawn.items() if picture.is_file()}
-    return "\n".join(_page(outcomes, command, folder, pictures)) + "\n", pictures
+    beside = {f"{name}.png": picture for name, picture in drawn.items() if picture.is_file()}
+    text = "\n".join(_page(outcomes, command, folder, beside)) + "\n"
+    return text, beside | {
+        f"{outcome.about['name']}-{table}.csv": outcome.folder / f"{table}.csv" for outcome in outcomes for table in TABLES
+    }
 
 
 def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapping[str, Path]) -> Iterator[str]:
@@ -162,6 +166,8 @@ def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapp
                 if len(tables) > 1 or table.title != title:
                     yield from (f"**{table.title}**", "")
                 yield from (*_lines(table), "")
+        numbers = ", ".join(f"[{table}.csv]({folder}/{about['name']}-{table}.csv)" for table in TABLES)
+        yield from (f"Numbers: {numbers}.", "")
 
 
 def _side_by_side(outcomes: Sequence[Outcome], kind: str) -> list[str]:

@@ -365,6 +365,8 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert "| smaller | `trend(size) - trend(size)` | exposure.gini |" in text
     assert "smaller" in whole.output
     assert (tmp_path / "docs" / "page" / "mine.png").is_file()
+    assert "[trends.csv](page/mine-trends.csv)" in text
+    assert (tmp_path / "docs" / "page" / "mine-trends.csv").read_bytes() == (folder / "trends.csv").read_bytes()
     whole = (folder / "report.html").read_text()
     (folder / "report.html").unlink()
     assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0

@@ -80,11 +80,11 @@ def _tell(outcome: Outcome, page: Path) -> int:
         found = outcome.questions(kind)
         if not found.rows:
             continue
-        table = Table(found.title, box=None, width=None if _out.is_terminal else _WIDE)
+        table = Table(found.title, box=None)
         for title in found.head[1:4]:
             table.add_column(title)
         for row in found.rows:
             table.add_row(*row[:4])
-        _out.print(table, crop=False)
+        _out.print(table, crop=False, width=None if _out.is_terminal else _WIDE)
     _out.print(f"Predictions: {outcome.summary('prediction') or 'none'}. Report: {page}", markup=False)
     return FAILED if outcome.broken else 0

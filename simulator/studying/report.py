@@ -53,7 +53,7 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
     return write_page(
         folder / "report.html", "studying/study.html", pictures,
         about=outcome.about, sections=[*_headline(outcome), *_sections(outcome)], drawings=drawings,
-        size=_size(outcome), left_out=_left_out(outcome),
+        size=_size(outcome), left_out=_left_out(outcome), verdicts=outcome.verdicts,
         summary=outcome.summary("prediction"), text=(folder / "study.yaml").read_text(encoding="utf-8"),
     )
 
@@ -67,8 +67,7 @@ def _over(outcome: Outcome) -> str:
 def _headline(outcome: Outcome) -> list[Section]:
     """What size changes, on the page of one study; a page of several opens with it."""
     table = outcome.headline
-    told = [f"{capital(cell)}: {shown}." for cell, shown in outcome.verdicts.items()]
-    return [(table.title, " ".join([_over(outcome), *told, HEADLINE]), [table])] if table else []
+    return [(table.title, f"{_over(outcome)} {HEADLINE}", [table])] if table else []
 
 
 def _sections(outcome: Outcome) -> list[Section]:
@@ -139,10 +138,7 @@ def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapp
         yield from (f"**`{outcome.about['name']}`.** {_over(outcome)}", "")
         yield from (*(f"- **{capital(cell)}:** {shown}." for cell, shown in outcome.verdicts.items()), "")
         yield from (*_lines(headline), "")
-    for kind, title in (
-        ("prediction", "Predictions, one by one"), ("contrast", "Contrasts, one by one"),
-        ("published", "What others have found, row by row"),
-    ):
+    for kind, title in (("prediction", "Predictions, one by one"), ("published", "What others have found, row by row")):
         if answered := _side_by_side(outcomes, kind):
             yield from (f"## {title}", "", *answered, "")
     told: list[list[str]] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +25,25 @@ def _replicates(text: str) -> int | str:
         return int(text)
     except ValueError:
         raise typer.BadParameter(f"a whole number or auto (got {text})") from None
+
+
+def _place(path: Path | None) -> Path | None:
+    """Refuse, before anything is played, a place to write to that there can never be."""
+    if path is not None and not path.exists():
+        nearest = next(each for each in path.absolute().parents if each.exists())
+        if not nearest.is_dir():
+            raise typer.BadParameter(f"{path} cannot be made: {nearest} is a file, not a folder")
+        if not os.access(nearest, os.W_OK):
+            raise typer.BadParameter(f"{path} cannot be made: nothing may be written into {nearest}")
+    return path
+
+
+def _folder(text: str) -> Any:
+    return typer.Option(file_okay=False, writable=True, callback=_place, help=text)
+
+
+def _file(text: str) -> Any:
+    return typer.Option(dir_okay=False, writable=True, callback=_place, metavar="FILE", help=text)
 
 
 File = Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)]
@@ -101,7 +121,7 @@ def run(
     seed: Seed = None,
     replicates: Replicates = None,
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: runs/<scenario>/<time>.")] = None,
+    out: Annotated[Path | None, _folder("Folder to write to. Default: runs/<scenario>/<time>.")] = None,
     workers: Workers = None,
     ray: Ray = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew, even if a run of this scenario is unfinished.")] = False,
@@ -135,7 +155,7 @@ def sweep(
     replicates: Replicates = None,
     data: Data = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sweeps/<file>, or sweeps/<file>-quick.")
+        Path | None, _folder("Folder to write to, and to go on in. Default: sweeps/<file>, or sweeps/<file>-quick.")
     ] = None,
     workers: Workers = None,
     ray: Ray = None,
@@ -144,9 +164,7 @@ def sweep(
     quiet: Quiet = False,
     allow_code: AllowCode = False,
     track: Track = None,
-    docs: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the report as Markdown, its figures in a folder beside it.")
-    ] = None,
+    docs: Annotated[Path | None, _file("Also write the report as Markdown, its figures in a folder beside it.")] = None,
 ) -> None:
     """Play a scenario for every combination of some keys' values, or what an interrupted sweep left of them."""
     from simulator.runner import Resources
@@ -177,7 +195,7 @@ def assumptions(
     seed: Seed = None,
     replicates: Replicates = None,
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: assumptions/<file>.")] = None,
+    out: Annotated[Path | None, _folder("Folder to write to, and to go on in. Default: assumptions/<file>.")] = None,
     workers: Workers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the worlds, and about how long they take.")] = False,
     checkpoint: Checkpoint = 30,
@@ -213,9 +231,7 @@ def sensitivity(
     seed: Seed = None,
     replicates: Replicates = None,
     data: Data = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write to, and to go on in. Default: sensitivity/<file>-<method>.")
-    ] = None,
+    out: Annotated[Path | None, _folder("Folder to write to, and to go on in. Default: sensitivity/<file>-<method>.")] = None,
     workers: Workers = None,
     ray: Ray = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the cells, and about how long they will take.")] = False,
@@ -243,7 +259,7 @@ def tune(
     seed: Seed = None,
     replicates: Replicates = None,
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: tunes/<file>.")] = None,
+    out: Annotated[Path | None, _folder("Folder to write to, and to go on in. Default: tunes/<file>.")] = None,
     workers: Workers = None,
     ray: Ray = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is searched, and how long it takes.")] = False,
@@ -268,7 +284,7 @@ def fit(
     simulations: Annotated[int | None, typer.Option(min=4, help="Override the number of worlds to simulate.")] = None,
     set_: Set = None,
     seed: Seed = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to, and to go on in. Default: fits/<file>.")] = None,
+    out: Annotated[Path | None, _folder("Folder to write to, and to go on in. Default: fits/<file>.")] = None,
     workers: Workers = None,
     ray: Ray = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is fitted, and how long it takes.")] = False,
@@ -296,20 +312,20 @@ def replicate(
     seed: Seed = None,
     replicates: Annotated[int | None, typer.Option(min=2, help="Override the number of replicates.")] = None,
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for a folder each. Default: runs/replications.")] = None,
+    out: Annotated[Path | None, _folder("Folder for a folder each. Default: runs/replications.")] = None,
     workers: Workers = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check, and show what would be played.")] = False,
     checkpoint: Checkpoint = 30,
     quiet: Quiet = False,
-    docs: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write all tables and figures as one Markdown page.")
-    ] = None,
+    docs: Annotated[Path | None, _file("Also write all tables and figures as one Markdown page.")] = None,
 ) -> None:
     """Play published results again and say, claim by claim, whether they come out: paper, measured, interval, inside."""
     from simulator.replicating.command import run_replications
     from simulator.runner import Resources
 
     resources = Resources(workers, checkpoint)
-    raise typer.Exit(run_replications(names, quick, set_ or [], seed, replicates, data, out, resources, quiet, docs))
+    code = run_replications(names, quick, set_ or [], seed, replicates, data, out, resources, quiet, dry_run, docs)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -318,23 +334,25 @@ def study(
     size: Annotated[
         str, typer.Option(help="A smaller form that the file has, as quick, or several: reduced,regimes. Default: the whole.")
     ] = "",
-    quick: Annotated[bool, typer.Option("--quick", help="The same as --size quick.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="The same as --size quick, and in its place.")] = False,
     set_: Set = None,
     seed: Seed = None,
     replicates: Annotated[int | None, typer.Option(min=2, help="Override the number of replicates.")] = None,
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for a folder each. Default: runs/studies.")] = None,
+    out: Annotated[Path | None, _folder("Folder for a folder each. Default: runs/studies.")] = None,
     workers: Workers = None,
     ray: Ray = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check, and show what would be played.")] = False,
     checkpoint: Checkpoint = 30,
     quiet: Quiet = False,
-    docs: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all tables as one Markdown page.")] = None,
+    docs: Annotated[Path | None, _file("Also write all tables as one Markdown page.")] = None,
 ) -> None:
     """Answer questions that were fixed beforehand, one by one: predictions, controls, what others found, with intervals."""
     from simulator.runner import Resources
     from simulator.studying.command import run_studies
 
+    if quick and size not in ("", "quick"):
+        raise typer.BadParameter(f"it is a size, and --size {size} another one: give one of them", param_hint="--quick")
     resources = Resources(workers, checkpoint, ray)
     with _cluster(None if dry_run else ray):
         code = run_studies(
@@ -374,7 +392,7 @@ def explain(
     arm: Annotated[str | None, typer.Option(help="Name of the arm. Default: the one that learns.")] = None,
     replicate: Annotated[int, typer.Option(help="Replicate, from 1.")] = 1,
     reasons: Annotated[int, typer.Option(min=1, help="Reasons to name per item.")] = 3,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write it as JSON.")] = None,
+    json: Annotated[Path | None, _file("Also write it as JSON.")] = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Say why a user was shown a slate: what carried each item's score, and which stage put it there."""
@@ -398,8 +416,8 @@ def evaluate(
     min_rating: Annotated[float | None, typer.Option(help="Ratings below this do not count, in stars.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the split and the training.")] = 0,
     repeats: Annotated[int, typer.Option(min=1, help="Seeds to average over: seed, seed + 1, …")] = 1,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the numbers as JSON.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write numbers, epochs and learning curves to a folder.")] = None,
+    json: Annotated[Path | None, _file("Also write the numbers as JSON.")] = None,
+    out: Annotated[Path | None, _folder("Also write numbers, epochs and learning curves to a folder.")] = None,
     quiet: Quiet = False,
     allow_code: AllowCode = False,
 ) -> None:

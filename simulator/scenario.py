@@ -162,8 +162,10 @@ def load_scenario(
     With `allow_code` it may use classes of the user's, from the folder of the file or the current one, and programs.
     """
     source = read(path)
+    asked = next((command for key, command in _ASKED.items() if (key,) in source.keys), None)
     for key, command in _COMMANDS.items():
         if (key,) in source.keys:
+            command = asked or command
             message = f"this is a file for {command}, whose --dry-run checks it; a scenario is one world and its policies"
             raise ScenarioError([source.fault(source.keys[(key,)], message, key)])
     if allow_code:
@@ -181,6 +183,9 @@ _COMMANDS = {
     "fit": "`filterbubble fit`",
 }
 """Sections that make a file one for another command."""
+
+_ASKED = {"study": "`filterbubble study`", "replication": "`filterbubble replicate`"}
+"""Sections that, beside one of these, make it one for that command."""
 
 
 def check(source: Source, overrides: Sequence[Override] = (), allow_code: bool = False) -> Scenario:
@@ -227,6 +232,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of scenario files, for editors."""
+    """The JSON schema of scenario files, for editors. Of sections for other commands it knows that they may be there."""
     schema = Scenario.model_json_schema()
+    schema["properties"] |= {key: {"type": "object", "description": f"For {command}."} for key, command in _COMMANDS.items()}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

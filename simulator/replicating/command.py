@@ -8,14 +8,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from simulator.datasets import DatasetError
+from simulator.datasets import DatasetError, load
 from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.faults import ScenarioError
 from simulator.plain import count
+from simulator.replicating.claims import rows
 from simulator.replicating.execution import play
 from simulator.replicating.loading import asks_for_data, find, load_replication
 from simulator.replicating.outcome import Outcome, load_outcome
-from simulator.replicating.playing import Stopped, document, made_by, play_each
+from simulator.replicating.playing import Stopped, document, in_short, made_by, play_each
 from simulator.replicating.report import NEEDS_DATA, write_overview, write_replication_report
 from simulator.report.pages import pictures_of
 from simulator.runner import Resources
@@ -28,7 +29,7 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def run_replications(
     names: Sequence[str], quick: bool, overrides: Sequence[str], seed: int | None, replicates: int | None, data: str | None,
-    out: Path | None, resources: Resources, quiet: bool, docs: Path | None,
+    out: Path | None, resources: Resources, quiet: bool, dry_run: bool, docs: Path | None,
 ) -> int:
     """Play replications, print and write what their claims came to; return the exit code: 1 if a claim is not met."""
     replications, unplayed = [], []
@@ -40,10 +41,16 @@ def run_replications(
                 unplayed.append(file)
                 continue
             given = data if asks or len(files) == 1 else None       # else it is for the others
+            if asks and given is not None:
+                load(given)                                         # or what is wrong with it is said after hours of others
             replications.append(load_replication(file, quick, overrides, seed, replicates, given))
     except (ScenarioError, DatasetError) as error:
         _err.print(str(error), markup=False)
         return BAD_INPUT
+    if dry_run:
+        for each in replications:
+            _out.print(f"{each.name}: {in_short(each.sweep)}, {count(len(rows(each.keys)), 'claim')}", markup=False)
+        return 0
     root = out or Path("runs") / "replications"
     try:
         code, outcomes = play_each(

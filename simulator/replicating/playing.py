@@ -11,10 +11,14 @@ from rich.console import Console
 
 from simulator.datasets import DatasetError
 from simulator.exit_codes import BAD_INPUT, FAILED
+from simulator.plain import count
 from simulator.report.pages import write_with_pictures
 from simulator.runner import Resources
 from simulator.store import InUse
+from simulator.sweeping import Sweep
 from simulator.sweeping.execution import NotThisSweep
+
+_NAMED = 20         # cells that are listed
 
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -54,6 +58,17 @@ def play_each(
         outcomes.append(outcome)
         code = max(code, played, tell(outcome, page))
     return code, outcomes
+
+
+def in_short(sweep: Sweep) -> str:
+    """Return what would be played: its cells, by name where they are few, replicates, rounds and arms."""
+    first, named = sweep.cells[0].scenario, [cell.in_words for cell in sweep.cells if cell.in_words]
+    cells = f" ({'; '.join(named)})" if 0 < len(named) <= _NAMED else ""
+    arms = len({arm.name for cell in sweep.cells for arm in cell.scenario.policies})
+    return (
+        f"{count(len(sweep.cells), 'cell')}{cells}, {count(first.replicates, 'replicate')}, {count(first.rounds, 'round')}, "
+        f"{count(arms, 'arm')}"
+    )
 
 
 def document(docs: Path, text: str, pictures: Mapping[str, Path]) -> int:

@@ -55,10 +55,11 @@ def _head(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequ
     )
     yield from ("# Published results, replicated", "")
     yield (
-        f"Made by `{made_by}`; not edited by hand.{form if quick else ''} A level is *inside* if the band of its tolerance "
-        "and the 95 % interval over replicates have a point in common; an order, if a one-sided sign test over replicates says "
-        "so for each pair of neighbours (p < .05). What is known not to come out as published stays, and says why. "
-        "What is \"shown\" was published of another world, and is not compared."
+        f"Made by `{made_by}`; not edited by hand.{form if quick else ''} A claim is a *level*, a number that was "
+        "published, or an *order*, one thing larger than another. A level is *inside* if the band of its tolerance and the "
+        "95 % interval over replicates have a point in common; an order, if a one-sided sign test over replicates says so for "
+        "each pair of neighbours (p < .05). What is *known* not to come out as published stays, and says why. What is *shown* "
+        "was published of another world, and is not compared."
     )
     reproduced = sum(outcome.reproduced for outcome in outcomes)
     yield from ("", f"Every order that was played is inside, and at least {LEVELS:.0%} of the levels, in **{reproduced} of "

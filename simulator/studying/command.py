@@ -11,7 +11,8 @@ from rich.table import Table
 from simulator.datasets import DatasetError
 from simulator.exit_codes import BAD_INPUT, FAILED
 from simulator.faults import ScenarioError
-from simulator.replicating.playing import Stopped, document, made_by, play_each
+from simulator.plain import count
+from simulator.replicating.playing import Stopped, document, in_short, made_by, play_each
 from simulator.report.pages import pictures_of
 from simulator.runner import Resources
 from simulator.studying.execution import play
@@ -36,7 +37,7 @@ def run_studies(
         return BAD_INPUT
     if dry_run:
         for study in studies:
-            _plan(study)
+            _out.print(f"{study.name}: {in_short(study.sweep)}, {count(len(study.keys.questions), 'question')}", markup=False)
         return 0
     root = out or Path("runs") / "studies"
     try:
@@ -64,13 +65,6 @@ def _studies(
         for size in sizes:
             if size in has or not any(size in each for each in known):
                 yield load_study(file, size, overrides, seed, replicates, data)
-
-
-def _plan(study: Study) -> None:
-    first = study.sweep.cells[0].scenario
-    cells = "; ".join(cell.in_words for cell in study.sweep.cells if cell.in_words) or "one world"
-    _out.print(f"{study.name}: {len(study.sweep.cells)} cells ({cells}), {first.replicates} replicates, {first.rounds} rounds, "
-               f"{len(first.policies)} arms, {len(study.keys.questions)} questions", markup=False)
 
 
 def _tell(outcome: Outcome, page: Path) -> int:

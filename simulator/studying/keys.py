@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, WithJsonSchema, model_validator
 
 from simulator.parts import Section, problem, wrong
 from simulator.ranges import Text, at_least_one
@@ -71,6 +71,14 @@ class QuestionKeys(AskedKeys):
         return self
 
 
+_GROUP = {
+    "anyOf": [
+        {"type": "array", "items": {"type": "string"}, "minItems": 3},
+        {"type": "object", "additionalProperties": {"type": "number"}, "minProperties": 3},
+    ]
+}
+
+
 def _a_mapping(value: Any) -> Any:
     return dict.fromkeys(value) if isinstance(value, list | tuple) else value
 
@@ -99,7 +107,7 @@ class StudyKeys(Section):
     first: Round
     """The last round under the first training: what is measured then is called one-shot, and at the end in the loop."""
 
-    groups: dict[str, Group]
+    groups: dict[str, Annotated[Group, WithJsonSchema(_GROUP)]]
     """Groups of arms, small to large, that trends are taken over: a list, placed by the common logarithm of their parameters
     beyond embeddings, or a mapping of arms to their places."""
 

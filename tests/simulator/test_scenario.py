@@ -390,17 +390,25 @@ def test_the_schema_is_a_schema_and_accepts_what_is_right() -> None:
         jsonschema.Draft202012Validator(schema).validate(parse(text, "").values)
 
 
-SHIPPED = sorted(
-    file for file in Path(__file__).parents[2].joinpath("scenarios").rglob("*.yaml")
+FILES = sorted(Path(__file__).parents[2].joinpath("scenarios").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if "$schema=" in file.read_text()], ids=lambda file: file.stem)
+def test_files_that_name_the_schema_are_right_by_it(file: Path) -> None:
+    VALIDATOR.validate(parse(file.read_text(), str(file)).values)
+
+
+SHIPPED = [
+    file for file in FILES
     if not file.stem.startswith(("sweep_", "sensitivity_", "tune_", "fit_")) and file.parent.name != "replications"
     and not re.search(r"^(base|worlds|sweep):", file.read_text(), re.M)           # a sweep
-)
+]
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_shipped_scenarios_are_right_by_the_schema_too(file: Path) -> None:
     values = parse(file.read_text(), str(file)).values
-    jsonschema.Draft202012Validator(json_schema()).validate(values)
+    VALIDATOR.validate(values)
     data = "movielens-small" if "data" in values else None
     load_scenario(file, data=data, allow_code=file.stem in {"own_user", "language_users"})
 
@@ -588,6 +596,14 @@ def test_a_file_for_another_command_names_it(key: str, tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=f":3:1: {key}: this is a file for `filterbubble {key}`") as told:
         load_scenario(file)
     assert len(told.value.faults) == 1
+
+
+@pytest.mark.parametrize(("key", "command"), [("study", "study"), ("replication", "replicate")])
+def test_a_file_with_questions_names_the_command_that_answers_them(key: str, command: str, tmp_path: Path) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_text(f"title: t\n{key}: {{}}\nsweep: {{}}\n")
+    with pytest.raises(ScenarioError, match=f"this is a file for `filterbubble {command}`, whose --dry-run checks it"):
+        load_scenario(file)
 
 
 @pytest.mark.parametrize(("text", "where", "words"), WRONG, ids=range(len(WRONG)))

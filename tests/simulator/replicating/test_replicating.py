@@ -303,7 +303,7 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert "| [Nobody 1900, Nothing](#paper-t) | – | 3 of 5 | 1 known, 1 more | – | 6 |" in page
     assert "](docs/paper-figure-1.png)" in page
     assert (tmp_path / "docs" / "paper-figure-1.png").read_bytes() == (folder / "figures" / "figure-1.png").read_bytes()
-    assert f"--docs {tmp_path / 'docs.md'}`; not edited by hand. A level" in page
+    assert f"--docs {tmp_path / 'docs.md'}`; not edited by hand. A claim" in page
     played = (folder / "cells").stat().st_mtime_ns
     again = CliRunner().invoke(app, run)
     assert again.output.splitlines()[-3:] == whole.output.splitlines()[-3:]
@@ -316,10 +316,12 @@ def test_docs_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:
     file = write(tmp_path, LEVEL.replace("paper: 1", "paper: 0").replace("5 %", "99") + "}\n")
     (tmp_path / "taken").write_text("")
     run = ["replicate", str(file), "--workers", "1", "-q", "--out", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, [*run, "--docs", str(tmp_path / "taken" / "docs.md")])
-    assert result.exit_code == 1
-    assert "cannot be written to" in result.output
-    assert (tmp_path / "out" / "paper" / "claims.csv").is_file()
+    for docs in (tmp_path / "taken" / "docs.md", tmp_path):
+        result = CliRunner().invoke(app, [*run, "--docs", str(docs)])
+        assert result.exit_code == 2
+        assert "--docs" in result.output
+    assert CliRunner().invoke(app, [*run, "--out", str(tmp_path / "taken")]).exit_code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [file.name, "taken"], "nothing was played, and nothing written"
 
 
 def test_bad_input_has_its_exit_code(tmp_path: Path) -> None:
@@ -357,6 +359,14 @@ def test_those_that_need_data_say_so_and_the_others_are_played(tmp_path: Path, m
     assert alone.exit_code == 2
     assert "pass --data PATH" in alone.output
     kettle = str(Path(__file__).parents[2] / "data" / "kettle" / "movielens-csv")
+    nowhere = CliRunner().invoke(app, [*run, "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "none")])
+    assert nowhere.exit_code == 2
+    assert "no such file or folder" in nowhere.output
+    assert not (tmp_path / "none").exists(), "nothing is played before the data are found"
+    plan = CliRunner().invoke(app, [*run, "--dry-run", "--out", str(tmp_path / "none")])
+    assert plan.exit_code == 0
+    assert plan.output.startswith("r1_paper: 2 cells (rate 0; rate 0.2), 6 replicates, ")
+    assert not (tmp_path / "none").exists()
     both = CliRunner().invoke(app, [*run, "--data", kettle])
     assert "not played" not in both.output
     assert both.output.count("Report:") == 2

@@ -392,6 +392,7 @@ def test_several_studies_and_sizes_at_a_time(tmp_path: Path) -> None:
     plan = CliRunner().invoke(app, ["study", str(first), str(second), "--size", "tiny,little", "--dry-run"])
     assert [line.split(":")[0] for line in plan.output.splitlines()] == ["mine-tiny", "second-tiny", "second-little"]
     assert CliRunner().invoke(app, ["study", str(first), str(second), "--size", "tiny,large", "--dry-run"]).exit_code == 2
+    assert CliRunner().invoke(app, ["study", str(first), "--size", "tiny", "--quick", "--dry-run"]).exit_code == 2
 
 
 def test_a_size_may_leave_out_arms_in_one_cell(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.text import shorten
@@ -39,10 +39,19 @@ class ScenarioError(ValueError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.line, fault.column)))
-        super().__init__("\n".join(map(str, self.faults)))
+        super().__init__("\n".join(map(str, _folded(self.faults))))
 
     def __reduce__(self) -> tuple[type[ScenarioError], tuple[tuple[Fault, ...]]]:
         return type(self), (self.faults,)
+
+
+def _folded(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """The same said of several keys, as by an option for all arms, once."""
+    alike: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        alike.setdefault((fault.where, fault.message), []).append(fault)
+    for first, *more in alike.values():
+        yield replace(first, key=f"{first.key} and {len(more)} more") if more and first.key else first
 
 
 def dotted(loc: Loc) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
+from typing import Any, get_args
 
 from agents.choice import CHOICES
 from agents.churn import DEPARTURES
@@ -23,10 +23,14 @@ from simulator.controls import CONTROLS
 from simulator.docs import PartDoc, document
 from simulator.events import EVENTS, OneEvent
 from simulator.faults import did_you_mean
+from simulator.fitting.keys import FitKeys
 from simulator.keys.cohorts import OneCohort
 from simulator.measures import DERIVED, MEASURES
 from simulator.parts import OneOf, Section
 from simulator.scenario import Scenario
+from simulator.sweeping.keys import SweepKeys
+from simulator.sweeping.remedy_keys import RemedyKeys
+from simulator.tuning.keys import TuneKeys
 
 PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "policies": (OneArm(), dict(POLICIES)),
@@ -45,6 +49,9 @@ PARTS: dict[str, tuple[OneOf, dict[str, type]]] = {
     "feedbacks": (OneOf(FEEDBACKS, "kind of feedback"), dict(FEEDBACKS)),
     "departures": (OneOf(DEPARTURES, "reason to leave"), dict(DEPARTURES)),
 }
+COMMANDS: dict[str, type[Section]] = {"sweep": SweepKeys, "remedies": RemedyKeys, "tune": TuneKeys, "fit": FitKeys}
+"""Sections of files for other commands than `run`."""
+
 GROUPS = (*PARTS, "measures", "sections")
 
 
@@ -65,10 +72,26 @@ def catalogue(group: str) -> list[PartDoc]:
 
 def _sections() -> Iterator[PartDoc]:
     yield document("sections", "scenario", Scenario)
-    for key, field in Scenario.model_fields.items():
-        for hint in (field.annotation, *get_args(field.annotation)):
-            if isinstance(hint, type) and issubclass(hint, Section):
-                yield document("sections", key, hint)
+    yield from _within(Scenario, "")
+    for key, section in COMMANDS.items():
+        yield document("sections", key, section)
+        yield from _within(section, f"{key}.")
+
+
+def _within(section: type[Section], prefix: str) -> Iterator[PartDoc]:
+    """The sections inside a section, at whatever depth, by their dotted names."""
+    for key, field in section.model_fields.items():
+        for inner in dict.fromkeys(_named(field.annotation)):
+            yield document("sections", f"{prefix}{key}", inner)
+            yield from _within(inner, f"{prefix}{key}.")
+
+
+def _named(annotation: Any) -> Iterator[type[Section]]:
+    """The sections that an annotation names: itself, or of an option, a list or a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _named(each)
 
 
 def describe(name: str) -> list[PartDoc]:

@@ -877,3 +877,20 @@ def test_an_unknown_name_says_what_was_probably_meant() -> None:
         describe("sasrek")
     with pytest.raises(LookupError, match="did you mean 'policies'"):
         catalogue("policy")
+
+
+def test_sections_inside_sections_can_be_looked_up_by_their_names() -> None:
+    names = [doc.kind for doc in catalogue("sections")]
+    assert len(set(names)) == len(names)
+    assert {"users", "users.churn", "items.features", "users.cohorts.activity", "replication.claims", "sweep"} <= set(names)
+    (churn,) = describe("users.churn")
+    assert "leave" in {key.name for key in churn.keys}
+
+
+def test_what_an_option_does_to_many_arms_is_said_once() -> None:
+    source = parse("title: t\npolicies: [mf, {kind: mf, name: b}, {kind: mf, name: c}]\n", "t.yaml")
+    with pytest.raises(ScenarioError) as told:
+        check(source, [parse_override("policies.*.factors=x")])
+    assert len(told.value.faults) == 3
+    (line,) = str(told.value).splitlines()
+    assert line.startswith("--set policies.*.factors=x: policies[0].factors and 2 more: ")

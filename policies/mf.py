@@ -162,7 +162,7 @@ class MatrixFactorisation(Policy):
         user_ridge = self.regularisation * (by_user.counts + weight * log.n_items) ** self.frequency_scaling
         item_ridge = self.regularisation * (by_item.counts + weight * log.n_users) ** self.frequency_scaling
         x, strength = items.features, self.diversity / log.n_items
-        bound = strength * torch.linalg.eigvalsh(x.T @ x)[-1]                   # δ/M λ_max(C), C = x xᵀ
+        bound = strength * float(torch.linalg.eigvalsh((x.T @ x).double())[-1])   # δ/M λ_max(C), C = x xᵀ
         extra = pull = None
         for _ in range(self.epochs):
             h = self.item_factors_

@@ -23,9 +23,10 @@ def intra_list_distance(features: Tensor, slates: Tensor) -> Tensor:
 def vendi(vectors: Tensor) -> Tensor:
     """Effective number of different items in a slate: exp(−Σ λ ln λ), λ = eigenvalues of K/k, K_ij = s(i, j).
 
-    (n, k, d) unit rows → (n,), 1 … k. Friedman & Dieng (2023).
+    (n, k, d) unit rows → (n,) float64, 1 … k. Friedman & Dieng (2023).
     """
-    kernel = vectors @ vectors.mT / vectors.shape[1]
+    # Items of nearly one topic have cosines that are no normal numbers in single precision, of which LAPACK may make NaN.
+    kernel = (vectors @ vectors.mT).double() / vectors.shape[1]
     eigenvalues = torch.linalg.eigvalsh(kernel).clamp_min(0)            # negative by rounding only
     return entropy(eigenvalues).exp()
 

@@ -36,6 +36,19 @@ def test_variety_of_a_slate_equals_loops_and_numpy(seed: int, k: int, d: int) ->
         assert 1 - 1e-6 <= score[u] <= min(k, d) + 1e-6
 
 
+def test_the_vendi_score_of_items_of_nearly_one_topic() -> None:
+    """Ten products of a marketplace. Single precision has no normal numbers for their cosines, and LAPACK made NaN of them."""
+    features = torch.zeros(10, 7)
+    features[[0, 1, 2, 3, 4, 6, 7, 8], [0, 0, 0, 6, 0, 0, 0, 0]] = 1
+    for row, column, share in (
+        (2, 3, "0x1.7d2ad8p-115"), (2, 4, "0x1.2555e8p-31"), (3, 1, "0x1p-149"), (5, 1, "0x1.ffff48p-1"),
+        (5, 2, "0x1.b4013cp-9"), (5, 4, "0x1.ebcdf6p-111"), (8, 5, "0x1.48d0p-137"), (9, 2, "0x1.c438c6p-120"),
+        (9, 3, "0x1.fa8138p-5"), (9, 5, "0x1.ff0538p-1"), (9, 6, "0x1.9f31bcp-47"),
+    ):  # fmt: skip
+        features[row, column] = float.fromhex(share)
+    assert lists.vendi(features[None]).item() == pytest.approx(0.7**-0.7 * 0.1**-0.3, rel=1e-5)
+
+
 def test_variety_at_its_ends() -> None:
     features = torch.eye(5)
     assert lists.intra_list_distance(features, torch.tensor([[0, 1, 2], [3, 3, 3]])).tolist() == [1, 0]

@@ -70,6 +70,7 @@ def _studies(
 def _tell(outcome: Outcome, page: Path) -> int:
     """Print what a study came to; return the exit code: 1 if a control is not as it must be."""
     _out.print(f"\n{outcome.about['title']}", markup=False)
+    console = _out if _out.is_terminal else Console(highlight=False, width=_WIDE)
     for kind in KINDS:
         found = outcome.questions(kind)
         if not found.rows:
@@ -79,6 +80,6 @@ def _tell(outcome: Outcome, page: Path) -> int:
             table.add_column(title)
         for row in found.rows:
             table.add_row(*row[:4])
-        _out.print(table, crop=False, width=None if _out.is_terminal else _WIDE)
+        console.print(table)
     _out.print(f"Predictions: {outcome.summary('prediction') or 'none'}. Report: {page}", markup=False)
     return FAILED if outcome.broken else 0

@@ -428,4 +428,4 @@ def test_the_quick_study_of_model_scale(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     answers = pd.read_csv(tmp_path / "model_scale-quick" / "answers.csv").set_index("ask")["answer"]
     assert answers["Where nobody looks, no size matters to what people take"] == "covers zero"
-    assert answers["W: the wider, the less concentrated is exposure (one-shot)"] != "not played"
+    assert answers["W: the wider, the less concentrated is exposure, until accuracy saturates (one-shot)"] != "not played"

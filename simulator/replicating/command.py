@@ -35,14 +35,15 @@ def run_replications(
     replications, unplayed = [], []
     try:
         files = list(dict.fromkeys(file for name in names for file in find(name)))
+        asking = [file for file in files if asks_for_data(file)]
+        if asking and data is not None:
+            load(data)                                              # or what is wrong with it is said after hours of others
         for file in files:
-            asks = asks_for_data(file)
+            asks = file in asking
             if asks and data is None and "all" in names:
                 unplayed.append(file)
                 continue
             given = data if asks or len(files) == 1 else None       # else it is for the others
-            if asks and given is not None:
-                load(given)                                         # or what is wrong with it is said after hours of others
             replications.append(load_replication(file, quick, overrides, seed, replicates, given))
     except (ScenarioError, DatasetError) as error:
         _err.print(str(error), markup=False)

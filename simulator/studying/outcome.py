@@ -23,10 +23,6 @@ _TEXT = {"kind", "ask", "of", "measure", "expect", "answer", "source", "known", 
 SURE = 0.05
 """Level of the adjusted p values under which a trend is marked."""
 
-MARKS = {KEYS["bubble"]: "into a bubble", KEYS["open"]: "away from a bubble", "▲": "up", "▼": "down"}
-"""What marks a trend that is shown to lead somewhere: up and down of what a bubble may push either way."""
-
-
 TURNS = {1: "∪", -1: "∩", 0: ""}
 """What follows a trend whose arms are shown to turn on the way."""
 
@@ -135,8 +131,8 @@ class Outcome:
         for cell, of_cell in told.groupby("cell", sort=False):
             rows = []
             for (group, stage), part in of_cell.groupby(["group", "stage"], sort=False):
-                told = part.to_dict("records")
-                by_measure = {row["measure"]: _trend(row) + (" *" if row["p_holm"] < SURE else "") for row in told}
+                estimates = part.to_dict("records")
+                by_measure = {row["measure"]: _trend(row) + (" *" if row["p_holm"] < SURE else "") for row in estimates}
                 named = f"{group}, per {steps[str(group)]}" if group in steps else str(group)
                 rows.append([named, str(stage), *(by_measure.get(name, "–") for name in outcomes)])
             tables.append(Table(str(cell) or "all worlds", ["group", "stage", *map(label, outcomes)], rows))
@@ -220,7 +216,7 @@ def _shown(rows: list[dict[str, Any]]) -> str:
 
 
 def _mark(row: dict[str, Any]) -> str:
-    """Say which way a trend leads, where that is shown, by one of the `MARKS`."""
+    """Say which way a trend leads, where that is shown: into a bubble or away from one, or up or down where either may be."""
     if not row["p_holm"] < SURE:
         return ""
     bubble = wording(row["measure"]).bubble

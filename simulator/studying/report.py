@@ -53,7 +53,8 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
     return write_page(
         folder / "report.html", "studying/study.html", pictures,
         about=outcome.about, sections=[*_headline(outcome), *_sections(outcome)], drawings=drawings,
-        size=_size(outcome), left_out=_left_out(outcome), verdicts=outcome.verdicts,
+        size=_size(outcome), left_out=_left_out(outcome),
+        verdicts={capital(cell): shown for cell, shown in outcome.verdicts.items()},
         summary=outcome.summary("prediction"), text=(folder / "study.yaml").read_text(encoding="utf-8"),
     )
 

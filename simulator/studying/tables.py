@@ -30,9 +30,9 @@ def trend_table(study: StudyKeys, cells: Sequence[Cell], played: Played) -> pd.D
     """Return the trend of each outcome over each group in each cell, at each stage: columns cell, group, stage, measure, mean,
     low, high, bca_low, bca_high, p, replicates, turn, p_holm.
 
-    `turn`: 1 if the arms are shown to lie along a U, -1 along an inverted one, else 0 (see `turn`). `p_holm` is adjusted over
-    the primary outcomes of one cell, group and stage; NaN of others. Where
-    nothing is played beyond the first training there is one-shot alone.
+    `turn`: 1 if the arms are shown to lie along a U, −1 along an inverted one, else 0 (see `turn`). `p_holm` is adjusted over
+    the primary outcomes of one cell, group and stage; NaN of others. Where nothing is played beyond the first training there is
+    one-shot alone.
     """
     stages = dict(STAGES)
     if study.given is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 
 from simulator.__main__ import app
 from simulator.faults import ScenarioError
-from simulator.replicating import loading
+from simulator.replicating import loading, playing
 from simulator.replicating.claims import Played, Row, Verdict, judge, rows, sign_test
 from simulator.replicating.expressions import NotAnExpression, Reference, evaluate, parse_expression, references
 from simulator.replicating.keys import ClaimKeys, ReplicationKeys
@@ -312,7 +313,7 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert "1 of 1 row inside, 4 not played" in short.output
 
 
-def test_docs_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:
+def test_docs_that_cannot_be_written_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(tmp_path, LEVEL.replace("paper: 1", "paper: 0").replace("5 %", "99") + "}\n")
     (tmp_path / "taken").write_text("")
     run = ["replicate", str(file), "--workers", "1", "-q", "--out", str(tmp_path / "out")]
@@ -322,6 +323,15 @@ def test_docs_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:
         assert "--docs" in result.output
     assert CliRunner().invoke(app, [*run, "--out", str(tmp_path / "taken")]).exit_code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == [file.name, "taken"], "nothing was played, and nothing written"
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(playing, "write_with_pictures", full)
+    late = CliRunner().invoke(app, [*run, "--docs", str(tmp_path / "docs.md")])
+    assert late.exit_code == 1
+    assert "cannot be written to" in late.output
+    assert (tmp_path / "out" / "paper" / "claims.csv").is_file()
 
 
 def test_bad_input_has_its_exit_code(tmp_path: Path) -> None:

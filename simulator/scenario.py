@@ -162,7 +162,9 @@ def load_scenario(
     With `allow_code` it may use classes of the user's, from the folder of the file or the current one, and programs.
     """
     source = read(path)
-    asked = next((command for key, command in _ASKED.items() if (key,) in source.keys), None)
+    changed = (str(loc[1]) for loc in source.keys if loc[0] == "set" and len(loc) > 1)
+    sections = {loc[0] for loc in source.keys} | {key.partition(".")[0] for key in changed}
+    asked = next((command for key, command in _ASKED.items() if key in sections), None)
     for key, command in _COMMANDS.items():
         if (key,) in source.keys:
             command = asked or command
@@ -185,7 +187,7 @@ _COMMANDS = {
 """Sections that make a file one for another command."""
 
 _ASKED = {"study": "`filterbubble study`", "replication": "`filterbubble replicate`"}
-"""Sections that, beside one of these, make it one for that command."""
+"""Sections that, beside one of these, or changed under `set`, make it one for that command."""
 
 
 def check(source: Source, overrides: Sequence[Override] = (), allow_code: bool = False) -> Scenario:

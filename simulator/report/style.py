@@ -203,9 +203,9 @@ def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=handles, loc="outside upper left", ncols=columns, columnspacing=1.4)
 
 
-def title_panel(ax: Axes, title: str) -> None:
-    """A title over a panel, on as many lines as it needs not to run into its neighbour."""
-    ax.set_title("\n".join(textwrap.wrap(title, TITLE_LETTERS)))
+def title_panel(ax: Axes, title: str, abreast: int = 3) -> None:
+    """A title over a panel, on as many lines as it needs not to run into its neighbour, if so many panels are abreast."""
+    ax.set_title("\n".join(textwrap.wrap(title, 3 * TITLE_LETTERS // max(abreast, 3))))
 
 
 def name_panel(ax: Axes, arm: str, look: Look | None) -> None:

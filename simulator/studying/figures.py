@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from simulator.report.style import ARM_COLOURS, INK, MARKERS, OTHER_COLOUR, Drawing, new_figure
+from simulator.report.style import ARM_COLOURS, GROUP_COLOURS, INK, MARKERS, OTHER_COLOUR, Drawing, new_figure, title_panel
 from simulator.report.vocabulary import capital, listing
 from simulator.studying.answers import LEAST
 from simulator.studying.outcome import Outcome, label
@@ -21,8 +21,8 @@ STAGES: dict[str, tuple[Literal["--", "-"], Literal["none", "full"]]] = {
 }  # fmt: skip
 """Of each stage: its dashes and how markers are filled."""
 
-COLOURS = (*ARM_COLOURS, INK, OTHER_COLOUR)
-"""Of groups: dashes tell stages apart, so they cannot tell groups that share a colour."""
+COLOURS = (*ARM_COLOURS, GROUP_COLOURS[-2], OTHER_COLOUR)
+"""Of groups: dashes tell stages apart, so they cannot tell groups that share a colour. Stages are in ink."""
 
 
 def draw(outcome: Outcome) -> list[Drawing]:
@@ -55,7 +55,7 @@ def draw(outcome: Outcome) -> list[Drawing]:
             ax.xaxis.set_minor_formatter(NullFormatter())
         line[0].set_ylabel(fill(label(measure), 20), fontsize=7)
     for ax, cell in zip(grid[0], cells, strict=True):
-        ax.set_title(capital(cell) or "All worlds", fontsize=8)
+        title_panel(ax, capital(cell) or "All worlds", len(cells))
     figure.supxlabel("Parameters beyond embeddings", fontsize=8)         # under each column they would meet
     looks = [(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place in range(len(groups))]
     handles = [

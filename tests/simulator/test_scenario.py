@@ -601,9 +601,10 @@ def test_a_file_for_another_command_names_it(key: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("key", "command"), [("study", "study"), ("replication", "replicate")])
 def test_a_file_with_questions_names_the_command_that_answers_them(key: str, command: str, tmp_path: Path) -> None:
     file = tmp_path / "other.yaml"
-    file.write_text(f"title: t\n{key}: {{}}\nsweep: {{}}\n")
-    with pytest.raises(ScenarioError, match=f"this is a file for `filterbubble {command}`, whose --dry-run checks it"):
-        load_scenario(file)
+    for says in (f"{key}: {{}}", f"base: other.yaml\nset: {{{key}.notes: []}}"):
+        file.write_text(f"title: t\n{says}\nsweep: {{}}\n")
+        with pytest.raises(ScenarioError, match=f"this is a file for `filterbubble {command}`, whose --dry-run checks it"):
+            load_scenario(file)
 
 
 @pytest.mark.parametrize(("text", "where", "words"), WRONG, ids=range(len(WRONG)))

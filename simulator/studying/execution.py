@@ -98,6 +98,7 @@ def _about(study: Study, sweeping: Sweeping) -> dict[str, Any]:
         "kind": "study", "name": study.name, "file": study.file.name, "size": study.size,
         "title": study.sweep.title, "question": study.sweep.question,
         "registered": keys.registered, "scope": list(keys.scope), "notes": list(keys.notes),
+        "seen": list(keys.seen),
         "outcomes": list(keys.outcomes), "secondary": list(keys.secondary),
         "groups": {name: list(group) for name, group in keys.groups.items()}, "steps": keys.steps,
         "first": keys.first, "seed": first.seed,

@@ -95,6 +95,10 @@ class StudyKeys(Section):
     notes: Annotated[tuple[Text, ...], Strict(False)] = ()
     """What to know about how it is done."""
 
+    seen: Annotated[tuple[Text, ...], Strict(False)] = ()
+    """What was noticed in the results, and what was changed after that; it stands under the answer. Of a smaller form: within
+    its `sizes`."""
+
     outcomes: Annotated[tuple[MeasureName, ...], Strict(False), AfterValidator(at_least_one)]
     """The primary outcomes: the trend of each over each group is estimated, with p values adjusted for looking at them all."""
 

@@ -36,6 +36,8 @@ SECONDARY = "As above, of further outcomes, each interval for itself."
 
 UNADJUSTED = "Each interval and p stands for itself: nothing here is adjusted for how many questions there are."
 
+SEEN = "Seen once it was played:"
+
 PARTS = (
     "What the change of an outcome from the start to the end is due to, in arms with a frozen twin. Start: the first round of "
     "the arm without a recommender, which all share; end: the last tenth of rounds. Own drift: people left alone. "
@@ -55,20 +57,23 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
         about=outcome.about, sections=[*_headline(outcome), *_sections(outcome)], drawings=drawings,
         size=_size(outcome), left_out=_left_out(outcome),
         verdicts={capital(cell): shown for cell, shown in outcome.verdicts.items()},
-        summary=outcome.summary("prediction"), text=(folder / "study.yaml").read_text(encoding="utf-8"),
+        summary=outcome.summary("prediction"), seen=SEEN, text=(folder / "study.yaml").read_text(encoding="utf-8"),
     )
 
 
 def _over(outcome: Outcome) -> str:
+    """Say over which arms the headline is; without one, nothing."""
+    if not outcome.headline:
+        return ""
     group, arms = next(iter(outcome.about["groups"].items()))
     played = [arm for arm in arms if arm in outcome.about["arms"]]
-    return f"Over `{group}`, {played[0]} to {played[-1]}."
+    return f" Over `{group}`, {played[0]} to {played[-1]}."
 
 
 def _headline(outcome: Outcome) -> list[Section]:
     """What size changes, on the page of one study; a page of several opens with it."""
     table = outcome.headline
-    return [(table.title, f"{_over(outcome)} {HEADLINE}", [table])] if table else []
+    return [(table.title, f"{_over(outcome)} {HEADLINE}".lstrip(), [table])] if table else []
 
 
 def _sections(outcome: Outcome) -> list[Section]:
@@ -114,7 +119,10 @@ def _left_out(outcome: Outcome) -> list[str]:
     cells = [cell for cell in whole["cells"] if cell not in about["cells"]]
     if cells:
         left.append(f"cells left out or changed: {'; '.join(cells)}")
-    left += [f"arms left out in {cell}: {', '.join(arms)}" for cell, arms in whole["left_out_in"].items()]
+    for cell, missing in whole["left_out_in"].items():
+        there = [arm for arm in about["arms"] if arm not in missing]
+        few = len(there) < len(missing)
+        left.append(f"arms in {cell}: {', '.join(there)} alone" if few else f"arms left out in {cell}: {', '.join(missing)}")
     if about["cells_finished"] < len(about["cells"]):
         left.append(f"not finished: {about['cells_finished']} of {count(len(about['cells']), 'cell')} are there")
     return left
@@ -133,12 +141,16 @@ def write_markdown(outcomes: Sequence[Outcome], command: str, folder: str) -> tu
 def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapping[str, Path]) -> Iterator[str]:
     first = outcomes[0].about
     yield from (f"# {first['question'] or first['title']}", "", f"Made by `{command}`; not edited by hand.", "")
-    headlines = [(outcome, outcome.headline) for outcome in outcomes if outcome.headline]
-    yield from ("## Answer", "", HEADLINE, "") if headlines else ()
-    for outcome, headline in headlines:
-        yield from (f"**`{outcome.about['name']}`.** {_over(outcome)}", "")
-        yield from (*(f"- **{capital(cell)}:** {shown}." for cell, shown in outcome.verdicts.items()), "")
-        yield from (*_lines(headline), "")
+    telling = [outcome for outcome in outcomes if outcome.headline or outcome.about["seen"]]
+    yield from ("## Answer", "") if telling else ()
+    yield from (HEADLINE, "") if any(outcome.headline for outcome in telling) else ()
+    for outcome in telling:
+        yield from (f"**`{outcome.about['name']}`.**{_over(outcome)}", "")
+        if headline := outcome.headline:
+            yield from (*(f"- **{capital(cell)}:** {shown}." for cell, shown in outcome.verdicts.items()), "")
+            yield from (*_lines(headline), "")
+        if seen := outcome.about["seen"]:
+            yield from (SEEN, "", *(f"- {each}" for each in seen), "")
     for kind, title in (("prediction", "Predictions, one by one"), ("published", "What others have found, row by row")):
         if answered := _side_by_side(outcomes, kind):
             yield from (f"## {title}", "", *answered, "")

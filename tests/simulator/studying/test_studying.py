@@ -55,7 +55,7 @@ study:
     size: [a_4, a_8, a_16]
     steps: {a_4: 1, a_8: 2, a_16: 3}
   sizes:
-    tiny: {rounds: 3, arms: [organic, random, a_4, a_8]}
+    tiny: {rounds: 3, study.seen: [Both are alike.], arms: [organic, random, a_4, a_8]}
   questions:
 """
 QUESTION = "    - {ask: q, measure: exposure.gini, value: trend(size), where: regime == 'long', expect: negative}\n"
@@ -384,6 +384,9 @@ def test_a_control_that_fails_is_an_exit_code_and_a_smaller_form_says_what_it_la
     assert "**not the whole study**" in docs.read_text()
     assert "arms left out: a_16, a_16_frozen" in docs.read_text()
     assert "rounds: 4 in the whole study, 3 here" in docs.read_text()
+    for page in (docs, tmp_path / "mine-tiny" / "report.html"):
+        answer, seen, scope = map(page.read_text().index, ("Answer", "Both are alike.", "This is a test."))
+        assert answer < seen < scope
 
 
 def test_several_studies_and_sizes_at_a_time(tmp_path: Path) -> None:
@@ -403,6 +406,9 @@ def test_a_size_may_leave_out_arms_in_one_cell(tmp_path: Path) -> None:
     long, short = (cell.scenario for cell in load_study(file, "apart").sweep.cells)
     assert [arm.name for arm in long.policies] == ["random", "a_8"]
     assert (len(short.policies), short.rounds) == (6, 3)
+    played = ["study", str(file), "--size", "apart", "--workers", "1", "-q", "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, played).exit_code == 0
+    assert "arms in regime long: random, a_8 alone" in (tmp_path / "mine-apart" / "report.html").read_text()
     file.write_text(text.replace("a_8]}", "a_9]}"))
     with pytest.raises(ScenarioError, match=r"there is no arm 'a_9'; did you mean 'a_"):
         load_study(file)

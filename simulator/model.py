@@ -36,7 +36,7 @@ from simulator.people import Tally
 from simulator.platform import OPENING, Platform, Slates
 from simulator.rounds import Round, Stock, World
 from simulator.scenario import Scenario
-from simulator.threads import one_thread, threads
+from simulator.threads import threads
 from simulator.world import begin
 
 FOCAL_USERS = 10
@@ -292,8 +292,7 @@ class FilterBubbleModel(mesa.Model):
         if self.network is not None and self.round in {0, last}:
             self.circles.append((self.round, self.network.ties))
         if self._measured():
-            with one_thread():
-                self.values = self.recorder.observe(happened)
+            self.values = self.recorder.observe(happened)
             self.trajectory.append((self.round, self.values))
             self.datacollector.collect(self)
         else:

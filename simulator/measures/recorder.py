@@ -19,6 +19,7 @@ from simulator.measures.profiles import Profiles
 from simulator.measures.table import MEASURES
 from simulator.measures.window import Diet, Intake, ItemLists, Window
 from simulator.rounds import Round, Stock, World
+from simulator.threads import one_thread
 
 DEFAULT: tuple[str, ...] = tuple(MEASURES)
 
@@ -99,10 +100,18 @@ class Recorder:
 
     def push(self, round: Round) -> None:
         """Lets a round enter the window without computing anything."""
-        self._push(on_cpu(round))
+        with one_thread():
+            self._push(on_cpu(round))
 
     def observe(self, round: Round) -> dict[str, float]:
-        """Lets a round enter the window, and returns its measures; one that it does not have has no entry."""
+        """Lets a round enter the window, and returns its measures; one that it does not have has no entry.
+
+        The same to the last digit on any number of threads.
+        """
+        with one_thread():
+            return self._measures_of(round)
+
+    def _measures_of(self, round: Round) -> dict[str, float]:
         popularity, previous = self.popularity, self.previous
         round = on_cpu(round)
         self._push(round)

@@ -38,6 +38,9 @@ UNADJUSTED = "Each interval and p stands for itself: nothing here is adjusted fo
 
 SEEN = "Seen once it was played:"
 
+HEDGES = {"scope": "How far this reaches:", "notes": "How it is done:"}
+"""Titles of what a study says of itself."""
+
 PARTS = (
     "What the change of an outcome from the start to the end is due to, in arms with a frozen twin. Start: the first round of "
     "the arm without a recommender, which all share; end: the last tenth of rounds. Own drift: people left alone. "
@@ -55,9 +58,13 @@ def write_study_report(folder: Path, formats: Sequence[str] = ("svg", "png")) ->
     return write_page(
         folder / "report.html", "studying/study.html", pictures,
         about=outcome.about, sections=[*_headline(outcome), *_sections(outcome)], drawings=drawings,
-        size=_size(outcome), left_out=_left_out(outcome),
+        size=_size(outcome),
+        hedges=[
+            (SEEN, outcome.about["seen"]), ("Not played:", _left_out(outcome)),
+            *((title, outcome.about[key]) for key, title in HEDGES.items()),
+        ],
         verdicts={capital(cell): shown for cell, shown in outcome.verdicts.items()},
-        summary=outcome.summary("prediction"), seen=SEEN, text=(folder / "study.yaml").read_text(encoding="utf-8"),
+        summary=outcome.summary("prediction"), text=(folder / "study.yaml").read_text(encoding="utf-8"),
     )
 
 
@@ -67,13 +74,13 @@ def _over(outcome: Outcome) -> str:
         return ""
     group, arms = next(iter(outcome.about["groups"].items()))
     played = [arm for arm in arms if arm in outcome.about["arms"]]
-    return f" Over `{group}`, {played[0]} to {played[-1]}."
+    return f"Over `{group}`, {played[0]} to {played[-1]}."
 
 
 def _headline(outcome: Outcome) -> list[Section]:
     """What size changes, on the page of one study; a page of several opens with it."""
     table = outcome.headline
-    return [(table.title, f"{_over(outcome)} {HEADLINE}".lstrip(), [table])] if table else []
+    return [(table.title, f"{_over(outcome)} {HEADLINE}", [table])] if table else []
 
 
 def _sections(outcome: Outcome) -> list[Section]:
@@ -145,7 +152,7 @@ def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapp
     yield from ("## Answer", "") if telling else ()
     yield from (HEADLINE, "") if any(outcome.headline for outcome in telling) else ()
     for outcome in telling:
-        yield from (f"**`{outcome.about['name']}`.**{_over(outcome)}", "")
+        yield from (f"**`{outcome.about['name']}`.** {_over(outcome)}".rstrip(), "")
         if headline := outcome.headline:
             yield from (*(f"- **{capital(cell)}:** {shown}." for cell, shown in outcome.verdicts.items()), "")
             yield from (*_lines(headline), "")
@@ -162,7 +169,7 @@ def _page(outcomes: Sequence[Outcome], command: str, folder: str, pictures: Mapp
         if left := _left_out(outcome):
             yield from ("Not played:", "", *(f"- {each}" for each in left), "")
         yield from (f"Predictions: fixed {about['registered']}. {outcome.summary('prediction') or 'none'}.", "")
-        for key, title in (("scope", "How far this reaches:"), ("notes", "How it is done:")):
+        for key, title in HEDGES.items():
             if about[key] and about[key] not in told:           # once for all sizes of a study
                 told.append(about[key])
                 yield from (title, "", *(f"- {each}" for each in about[key]), "")

@@ -237,7 +237,3 @@ def _flop(value: float | None) -> str:
 
 def _p(value: float) -> str:
     return "< .001" if value < 0.001 else f"{value:.3f}"
-
-
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from simulator import run, sweep
+from simulator.__main__ import app
 from simulator.statistics import paired_differences
+from simulator.studying.execution import TABLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
 WORLD = {
@@ -23,6 +27,19 @@ WORLD = {
     "policies": ["organic", "popularity", {"kind": "mf", "factors": 4}],
 }
 AXES = {"users.drift.rate": [0.02, 0.1]}
+ARMS = [{"kind": "mf", "factors": factors, "name": f"mf_{factors}", "retrain_every": 2} for factors in (2, 4, 8)]
+STUDY = WORLD | {
+    "policies": ["organic", *ARMS, ARMS[0] | {"name": "mf_2_frozen", "frozen": True}],
+    "study": {
+        "registered": "in a test", "scope": ["This is a test."], "outcomes": ["consumption.alpha"], "first": 2,
+        "groups": {"size": {"mf_2": 1, "mf_4": 2, "mf_8": 3}},
+        "questions": [{"ask": "q", "measure": "consumption.alpha", "value": "trend(size)"}],
+    },
+}
+REPLICATION = WORLD | {"replication": {
+    "paper": "Nobody 1900", "venue": "nowhere",
+    "claims": [{"claim": "c", "status": "memory", "measure": "consumption.alpha", "order": ["mf", "popularity", "organic"]}],
+}}
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +47,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tables")
     run(WORLD, out=folder / "run")
     sweep(WORLD, AXES, out=folder / "sweep")
+    for command, world in (("study", STUDY), ("replicate", REPLICATION)):
+        file = folder / f"{command}.yaml"
+        file.write_text(json.dumps(world), encoding="utf-8")
+        played = CliRunner().invoke(app, [command, str(file), "--workers", "1", "-q", "--out", str(folder)])
+        assert played.exit_code < 2, played.output              # 1: a claim does not hold
     return folder
 
 
@@ -85,19 +107,33 @@ def in_words(type: pa.DataType) -> str:
     return next(word for word, true in tests.items() if true)
 
 
+FITS = {
+    "text": lambda column: True,            # an axis in words may look like numbers
+    "number": lambda column: column.empty or pd.api.types.is_numeric_dtype(column),
+    "integer": lambda column: column.empty or pd.api.types.is_integer_dtype(column),
+    "true/false": pd.api.types.is_bool_dtype,
+}
+"""Does a column of a CSV file look like its type?"""
+
+
 def test_the_dictionary_has_every_table_and_column(folder: Path):
-    places = (folder / "run", folder / "sweep")
+    places = [folder / name for name in ("run", "sweep", "study", "replicate")]
     files = [file for place in places for suffix in ("parquet", "csv") for file in place.rglob(f"*.{suffix}")]
     own = [file for file in files if "cells" not in file.parts]
     assert len(own) > 8
     known = dictionary()
     for file in own:
-        place = file.relative_to(folder).as_posix().partition("/")[2]
+        where, _, place = file.relative_to(folder).as_posix().partition("/")
+        axes = [("drift.rate", "number")] if where == "sweep" else []
         (pattern,) = [name for name in known if Path(place).match(name)]
         columns = [pair for name, type in known[pattern] for pair in
-                   ([("drift.rate", "number")] if name == "one for each axis" else [(name, type)])]
+                   (axes if name == "one for each axis" else [(name, type)])]
         if file.suffix == ".parquet":
             assert [(field.name, in_words(field.type)) for field in pq.read_schema(file)] == columns, place
         else:
-            assert list(pd.read_csv(file, nrows=1)) == [name for name, _ in columns], place
-    assert {"log/*.impressions.parquet", "results.parquet", "effects.csv"} <= set(known)
+            table = pd.read_csv(file)
+            assert list(table) == [name for name, _ in columns], place
+            for name, type in columns:
+                assert FITS[type](table[name].dropna()), (place, name)
+    seen = {"log/*.impressions.parquet", "results.parquet", "effects.csv", *(f"{name}.csv" for name in TABLES), "claims.csv"}
+    assert {name for name in known if any(file.match(name) for file in own)} >= seen

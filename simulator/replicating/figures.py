@@ -50,7 +50,7 @@ def published(outcome: Outcome) -> list[Published]:
     levels = _levels(outcome)
     levels = levels[levels["published"].notna()]
     points = levels.groupby(["figure", "claim", "over"])["at"].transform("nunique")
-    follows = (levels["over"] != "") & levels["at"].map(_is_number) & (points > 1)
+    follows = (levels["over"] != "") & levels["at"].map(_is_number).astype(bool) & (points > 1)
     found: list[Published] = []
     for (name, over), rows in levels[follows].groupby(["figure", "over"], sort=False):
         found.append(Published(_free(found, name, over), name, rows, lines=True))

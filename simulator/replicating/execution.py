@@ -65,7 +65,7 @@ def _about(replication: Replication, sweeping: Sweeping) -> dict[str, Any]:
     return {
         "kind": "replication", "name": replication.name, "title": replication.sweep.title,
         "question": replication.sweep.question, "paper": replication.keys.paper, "venue": replication.keys.venue,
-        "doi": replication.keys.doi, "notes": list(replication.keys.notes),
+        "doi": replication.keys.doi, "notes": list(replication.keys.notes), "caveats": list(replication.keys.caveats),
         "seed": replication.sweep.seed, "replicates": first.replicates, "rounds": first.rounds,
         "cells": len(replication.sweep.cells), "cells_finished": len(manifests),
         "seconds": round(seconds, 1),           # of all runs, one after the other

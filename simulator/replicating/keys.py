@@ -32,6 +32,12 @@ STATUS: dict[Status, str] = {
 }
 """How a published number is known."""
 
+BRIEFLY: dict[Status, str] = {
+    "text": "text", "code": "code", "rerun": "code run again", "figure": "figure", "second_hand": "second hand",
+    "memory": "memory", "ours": "independent program", "derived": "closed form",
+}
+"""The same, where there is no room."""
+
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d*)?)\s*%\s*")
 
 Round = Annotated[int, Interval(ge=0, le=MOST)]
@@ -127,7 +133,7 @@ class ClaimKeys(AskedKeys):
     """Instead of a tolerance: the lowest and the highest value that count as the same."""
 
     judged: bool = True
-    """false: the published value is of another world, and is drawn and printed beside ours without being compared with it."""
+    """false: the value is printed beside ours and is not compared with it, being of another world, or a limit, or what was set."""
 
     order: tuple[Expression | float, ...] | None = None
     """Instead of a level: two values or more, the smallest first. A number may be among them: [0, slope(oracle, 2, 19)]."""
@@ -207,6 +213,9 @@ class ReplicationKeys(Section):
 
     notes: Annotated[tuple[Text, ...], Strict(False)] = ()
     """What to know: how the world of the paper is said here, and where paper, figures and code disagree."""
+
+    caveats: Annotated[tuple[Text, ...], Strict(False)] = ()
+    """What to know before one counts it as reproduced: what was looked at twice, chosen after a look, or is not judged."""
 
     claims: Annotated[tuple[ClaimKeys, ...], Strict(False), AfterValidator(at_least_one)]
     """What it claims."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from simulator.plain import count
 from simulator.replicating.claims import SHOWN, Verdict
-from simulator.replicating.keys import STATUS
+from simulator.replicating.keys import STATUS, Status
 
 _WORDS = {"claim", "figure", "status", "over", "at", "kind", "of", "paper", "measured", "tolerance", "inside", "discrepancy",
           "measure"}
@@ -44,6 +44,13 @@ class Outcome:
         """Return how many rows of a kind, levels or orders, are inside, and of how many that were played and are judged."""
         inside = self.claims.loc[self.claims["kind"] == kind, "inside"]
         return int((inside == "yes").sum()), int(inside.isin(["yes", "no"]).sum())
+
+    @property
+    def levels_known_by(self) -> dict[Status, int]:
+        """Return how the levels that are judged are known, and how many of them so, the most frequent first."""
+        judged = self.claims[(self.claims["kind"] == "level") & self.claims["inside"].isin(["yes", "no"])]["status"]
+        numbers = {status: int((judged == status).sum()) for status in STATUS}
+        return {status: numbers[status] for status in sorted(STATUS, key=lambda each: -numbers[each]) if numbers[status]}
 
     @property
     def reproduced(self) -> bool:

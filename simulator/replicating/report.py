@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simulator.plain import count
 from simulator.replicating.figures import draw, published
-from simulator.replicating.keys import STATUS
+from simulator.replicating.keys import BRIEFLY, STATUS
 from simulator.replicating.outcome import LEVELS, Outcome, load_outcome
 from simulator.report import save_all
 from simulator.report.style import house_style
@@ -55,27 +55,34 @@ def _head(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequ
     )
     yield from ("# Published results, replicated", "")
     yield (
-        f"Made by `{made_by}`; not edited by hand.{form if quick else ''} A claim is a *level*, a number that was "
-        "published, or an *order*, one thing larger than another. A level is *inside* if the band of its tolerance and the "
-        "95 % interval over replicates have a point in common; an order, if a one-sided sign test over replicates says so for "
-        "each pair of neighbours (p < .05). What is *known* not to come out as published stays, and says why. What is *shown* "
-        "was published of another world, and is not compared."
+        f"Made by `{made_by}`; not edited by hand.{form if quick else ''} A claim is a *level*, a number, or an *order*, one "
+        "thing larger than another. Not every number was published: some are what the authors' code gives, follow from the "
+        "model in closed form, or were measured by an independent implementation of it, as is said of each. A level is *inside* "
+        "if the band of its tolerance and the 95 % interval over replicates have a point in common; an order, if a one-sided "
+        "sign test over replicates says so for each pair of neighbours (p < .05). What is *known* not to come out as published "
+        "stays, and says why. What is *shown* stands beside ours without being compared, as it is of another world, or a limit, "
+        "or what the world was set to."
     )
     reproduced = sum(outcome.reproduced for outcome in outcomes)
+    orderless = sum(outcome.reproduced and not outcome.inside("order")[1] for outcome in outcomes)
+    without = f", of which in {orderless} no order was played" if orderless else ""
     yield from ("", f"Every order that was played is inside, and at least {LEVELS:.0%} of the levels, in **{reproduced} of "
-                    f"{count(len(outcomes), 'result')}**. Seconds are those of all runs, one after the other.", "")
-    yield from ("| result | orders inside | levels inside | not inside | not played | seeds | seconds |",
-                "|---|---|---|---|---|---|---|")
+                    f"{count(len(outcomes), 'result')}**{without}. Seconds are those of all runs, one after the other.", "")
+    yield from ("| result | orders inside | levels inside | how the levels are known | not inside | not played | seeds | seconds |",
+                "|---|---|---|---|---|---|---|---|")
     for outcome in outcomes:
         about, inside = outcome.about, outcome.claims["inside"]
         known = int(((inside == "no") & (outcome.claims["discrepancy"] != "")).sum())
         outside = ", ".join(filter(None, (f"{known} known" if known else "", f"{outcome.unmet} more" if outcome.unmet else "")))
         of_each = (f"{met} of {judged}" if judged else "–" for met, judged in map(outcome.inside, ("order", "level")))
         unplayed_rows = int((inside == "not played").sum()) or "–"
-        cells = (f"[{about['paper']}](#{_anchor(outcome)})", *of_each, outside or "–", f"{unplayed_rows}",
+        by = ", ".join(f"{number} {BRIEFLY[status]}" for status, number in outcome.levels_known_by.items())
+        cells = (f"[{about['paper']}](#{_anchor(outcome)})", *of_each, by or "–", outside or "–", f"{unplayed_rows}",
                  f"{about['replicates']}", f"{about['seconds']:.0f}")
         yield f"| {' | '.join(cells)} |"
-    yield from (f"| {name}: {NEEDS_DATA} | – | – | – | – | – | – |" for name in unplayed)
+    yield from (f"| {name}: {NEEDS_DATA} | – | – | – | – | – | – | – |" for name in unplayed)
+    caveats = [f"- {_heading(outcome)}: {caveat}" for outcome in outcomes for caveat in outcome.about.get("caveats", ())]
+    yield from ("", "Before one counts on it:", "", *caveats) if caveats else ()
 
 
 def _section(outcome: Outcome, folder: str, pictures: dict[str, Path]) -> Iterator[str]:

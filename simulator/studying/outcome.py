@@ -26,6 +26,8 @@ SURE = 0.05
 TURNS = {1: "∪", -1: "∩", 0: ""}
 """What follows a trend whose arms are shown to turn on the way."""
 
+NOTHING = "nothing is shown"
+"""What is said where no trend is marked."""
 
 TITLES = {"prediction": "Predictions", "contrast": "Contrasts", "control": "Controls", "published": "What others have found"}
 """Of each kind of question."""
@@ -103,16 +105,15 @@ class Outcome:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Say of each cell of the headline, under the first training and in the loop, which outcomes are shown to go where."""
+        """Say of each cell of the headline and each stage which outcomes are shown to go where; of what changes, only if any are."""
         group = next(iter(self.about["groups"]), None)
         told = self.trends[(self.trends["group"] == group) & self.trends["measure"].isin(self.about["outcomes"])]
         found: dict[str, str] = {}
         for cell, of_cell in told.groupby("cell", sort=False):
-            stages = [
-                f"{stage}, {_shown(of_cell[of_cell['stage'] == stage].to_dict('records'))}"
-                for stage in ("one-shot", "in the loop") if (of_cell["stage"] == stage).any()
-            ]
-            found[str(cell) or "all worlds"] = "; ".join(stages)
+            shown = {stage: _shown(of_cell[of_cell["stage"] == stage].to_dict("records"))
+                     for stage in STAGES if (of_cell["stage"] == stage).any()}
+            told_of = [f"{stage}, {words}" for stage, words in shown.items() if stage != "change" or words != NOTHING]
+            found[str(cell) or "all worlds"] = "; ".join(told_of)
         return found
 
     @cached_property
@@ -141,7 +142,7 @@ class Outcome:
     @cached_property
     def arm_tables(self) -> list[Table]:
         """Return the arms, one table for each cell: size, compute, accuracy and primary outcomes, first and at the end."""
-        head = ["parameters", "FLOP, first training", "FLOP, all"]
+        head = ["parameters beyond embeddings", "FLOP, first training", "FLOP, all"]
         at = [("in the loop", SIZE), ("one-shot", FLOP), ("in the loop", FLOP)]
         return self._arms_with(head, at, [NDCG, *self.about["outcomes"]])
 
@@ -212,7 +213,7 @@ def _trend(row: dict[str, Any]) -> str:
 def _shown(rows: list[dict[str, Any]]) -> str:
     """Say which trends lead where, and which of them are shown to be no lines."""
     told = [f"{label(row['measure'])} {_mark(row)} {_trend(row)}" for row in rows if _mark(row)]
-    return ", ".join(told) or "nothing is shown"
+    return ", ".join(told) or NOTHING
 
 
 def _mark(row: dict[str, Any]) -> str:

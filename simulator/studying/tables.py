@@ -71,11 +71,11 @@ def arm_table(study: StudyKeys, cells: Sequence[Cell], played: Played) -> pd.Dat
 
     Of size, compute and accuracy, and of all outcomes, under the first training and at the end.
     """
-    rows = []
+    rows, measures = [], dict.fromkeys((SIZE, FLOP, NDCG, *study.outcomes, *study.secondary))
     for cell in cells:
         for arm in cell.scenario.policies:
             for stage, asked in (("one-shot", FIRST), ("in the loop", None)):
-                for measure in (SIZE, FLOP, NDCG, *study.outcomes, *study.secondary):
+                for measure in measures:
                     try:
                         values = values_of(_quoted(arm.name), OneAsked(measure, asked), study, [cell], played)
                     except NotPlayed:

@@ -40,6 +40,7 @@ sweep: {axes: {users.drift.rate: {label: rate, values: [0, 0.2]}}}
 replication:
   paper: Nobody 1900, Nothing
   venue: Nowhere
+  caveats: [It was looked at twice.]
   claims:
 """
 LEVEL = "    - {claim: c, status: memory, measure: utility.per_user, value: random, paper: 1, tolerance: 5 %"
@@ -294,6 +295,7 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     page = (folder / "report.html").read_text()
     assert "the paper is wrong" in page
     assert 'data-name="figure-1"' in page
+    assert "<li>It was looked at twice.</li>" in page
     assert (folder / "figures" / "levels.csv").is_file()
     (folder / "report.html").unlink()
     assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
@@ -301,7 +303,8 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     page = (tmp_path / "docs.md").read_text()
     assert "| far (the paper is wrong) |" in page
     assert "at least 80% of the levels, in **0 of 1 result**" in page
-    assert "| [Nobody 1900, Nothing](#paper-t) | – | 3 of 5 | 1 known, 1 more | – | 6 |" in page
+    assert "| [Nobody 1900, Nothing](#paper-t) | – | 3 of 5 | 3 memory, 2 figure | 1 known, 1 more | – | 6 |" in page
+    assert "\n\nBefore one counts on it:\n\n- paper: t: It was looked at twice.\n" in page
     assert "](docs/paper-figure-1.png)" in page
     assert (tmp_path / "docs" / "paper-figure-1.png").read_bytes() == (folder / "figures" / "figure-1.png").read_bytes()
     assert f"--docs {tmp_path / 'docs.md'}`; not edited by hand. A claim" in page

@@ -306,6 +306,9 @@ def test_the_headline_marks_what_is_shown_by_the_way_that_a_bubble_pushes() -> N
     (told,) = outcome.verdicts.values()
     assert told.startswith("one-shot, Gini over the catalogue (exposure) ○ -0.1 [-0.11, -0.09] ∪, ")
     assert "; in the loop, Gini over the catalogue (exposure) ● 0.1 [0.09, 0.11], " in told
+    assert "change" not in told
+    (told,) = replace(outcome, trends=trends.assign(p_holm=0.01)).verdicts.values()
+    assert "; change, Gini over the catalogue (exposure) ● 0.2 [0.19, 0.21], " in told
     quiet = replace(outcome, trends=trends.assign(p_holm=0.2))
     assert quiet.verdicts == {"regime long": "one-shot, nothing is shown; in the loop, nothing is shown"}
     nothing = replace(outcome, trends=trends[trends["group"] == "depth"])
@@ -337,6 +340,7 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
         "    - {ask: at the end, measure: exposure.gini, value: \"a_4(regime='long') - a_4(regime='short')\"}\n"
     )
     file, docs = write(tmp_path, questions), tmp_path / "docs" / "page.md"
+    file.write_text(file.read_text().replace("  given:", "  secondary: [training.ndcg]\n  given:"))
     run = ["study", str(file), "--workers", "1", "-q", "--out", str(tmp_path / "out")]
     whole = CliRunner().invoke(app, [*run, "--docs", str(docs)])
     assert whole.exit_code == 0, whole.output
@@ -346,6 +350,7 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     about = json.loads((folder / "study.json").read_text())
     assert about["cells_finished"] == 2
     arms = pd.read_csv(folder / "arms.csv")
+    assert not arms[["cell", "arm", "stage", "measure"]].duplicated().any()
     sizes = arms[(arms["measure"] == "training.parameters") & (arms["cell"] == "regime long")].groupby("arm")["mean"].first()
     assert sizes["a_4"] < sizes["a_8"] < sizes["a_16"] == sizes["a_16_frozen"]
     flop = arms[arms["measure"] == "training.flop"].set_index(["cell", "stage", "arm"])["mean"]

@@ -133,7 +133,7 @@ class ClaimKeys(AskedKeys):
     """Instead of a tolerance: the lowest and the highest value that count as the same."""
 
     judged: bool = True
-    """false: the value is printed beside ours and is not compared with it, being of another world, or a limit, or what was set."""
+    """false: it is printed beside ours and not compared with it, being of another world, or a limit, or what was set."""
 
     order: tuple[Expression | float, ...] | None = None
     """Instead of a level: two values or more, the smallest first. A number may be among them: [0, slope(oracle, 2, 19)]."""

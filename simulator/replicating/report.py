@@ -57,19 +57,19 @@ def _head(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequ
     yield (
         f"Made by `{made_by}`; not edited by hand.{form if quick else ''} A claim is a *level*, a number, or an *order*, one "
         "thing larger than another. Not every number was published: some are what the authors' code gives, follow from the "
-        "model in closed form, or were measured by an independent implementation of it, as is said of each. A level is *inside* "
-        "if the band of its tolerance and the 95 % interval over replicates have a point in common; an order, if a one-sided "
-        "sign test over replicates says so for each pair of neighbours (p < .05). What is *known* not to come out as published "
-        "stays, and says why. What is *shown* stands beside ours without being compared, as it is of another world, or a limit, "
-        "or what the world was set to."
+        "model in closed form, or were measured by an independent implementation of it, as is said of each. A level is "
+        "*inside* if the band of its tolerance and the 95 % interval over replicates have a point in common; an order, if a "
+        "one-sided sign test over replicates says so for each pair of neighbours (p < .05). What is *known* not to come out "
+        "as published stays, and says why. What is *shown* stands beside ours without being compared, as it is of another "
+        "world, or a limit, or what the world was set to."
     )
     reproduced = sum(outcome.reproduced for outcome in outcomes)
     orderless = sum(outcome.reproduced and not outcome.inside("order")[1] for outcome in outcomes)
     without = f", of which in {orderless} no order was played" if orderless else ""
     yield from ("", f"Every order that was played is inside, and at least {LEVELS:.0%} of the levels, in **{reproduced} of "
                     f"{count(len(outcomes), 'result')}**{without}. Seconds are those of all runs, one after the other.", "")
-    yield from ("| result | orders inside | levels inside | how the levels are known | not inside | not played | seeds | seconds |",
-                "|---|---|---|---|---|---|---|---|")
+    head = ("result", "orders inside", "levels inside", "how the levels are known", "not inside", "not played", "seeds", "seconds")
+    yield from (f"| {' | '.join(head)} |", "|---" * len(head) + "|")
     for outcome in outcomes:
         about, inside = outcome.about, outcome.claims["inside"]
         known = int(((inside == "no") & (outcome.claims["discrepancy"] != "")).sum())

@@ -105,7 +105,7 @@ class Outcome:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Say of each cell of the headline and each stage which outcomes are shown to go where; of what changes, only if any are."""
+        """Say of each cell and stage of the headline which outcomes are shown to go where, and of what changes if any are."""
         group = next(iter(self.about["groups"]), None)
         told = self.trends[(self.trends["group"] == group) & self.trends["measure"].isin(self.about["outcomes"])]
         found: dict[str, str] = {}

@@ -68,7 +68,8 @@ def _head(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequ
     without = f", of which in {orderless} no order was played" if orderless else ""
     yield from ("", f"Every order that was played is inside, and at least {LEVELS:.0%} of the levels, in **{reproduced} of "
                     f"{count(len(outcomes), 'result')}**{without}. Seconds are those of all runs, one after the other.", "")
-    head = ("result", "orders inside", "levels inside", "how the levels are known", "not inside", "not played", "seeds", "seconds")
+    head = ("result", "orders inside", "levels inside", "how the levels are known", "not inside", "not played", "seeds",
+            "seconds")
     yield from (f"| {' | '.join(head)} |", "|---" * len(head) + "|")
     for outcome in outcomes:
         about, inside = outcome.about, outcome.claims["inside"]

@@ -82,7 +82,7 @@ def _head(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequ
                  f"{about['replicates']}", f"{about['seconds']:.0f}")
         yield f"| {' | '.join(cells)} |"
     yield from (f"| {name}: {NEEDS_DATA} | – | – | – | – | – | – | – |" for name in unplayed)
-    caveats = [f"- {_heading(outcome)}: {caveat}" for outcome in outcomes for caveat in outcome.about.get("caveats", ())]
+    caveats = [f"- `{outcome.about['name']}`: {caveat}" for outcome in outcomes for caveat in outcome.about.get("caveats", ())]
     yield from ("", "Before one counts on it:", "", *caveats) if caveats else ()
 
 

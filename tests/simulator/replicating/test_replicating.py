@@ -304,7 +304,7 @@ def test_from_a_file_to_a_page(tmp_path: Path) -> None:
     assert "| far (the paper is wrong) |" in page
     assert "at least 80% of the levels, in **0 of 1 result**" in page
     assert "| [Nobody 1900, Nothing](#paper-t) | – | 3 of 5 | 3 memory, 2 figure | 1 known, 1 more | – | 6 |" in page
-    assert "\n\nBefore one counts on it:\n\n- paper: t: It was looked at twice.\n" in page
+    assert "\n\nBefore one counts on it:\n\n- `paper`: It was looked at twice.\n" in page
     assert "](docs/paper-figure-1.png)" in page
     assert (tmp_path / "docs" / "paper-figure-1.png").read_bytes() == (folder / "figures" / "figure-1.png").read_bytes()
     assert f"--docs {tmp_path / 'docs.md'}`; not edited by hand. A claim" in page

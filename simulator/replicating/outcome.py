@@ -94,7 +94,7 @@ def _in_words(row: Verdict) -> dict[str, str]:
     return {
         "claim": f"{row.claim}{at}", "figure": row.figure, "status": STATUS[row.status],                   # type: ignore[index]
         "paper": row.paper or "–", "measured": row.measured or "–", "interval": interval, "tolerance": row.tolerance or "–",
-        "inside": inside, "discrepancy": row.discrepancy, "of": row.of, "kind": row.kind,
+        "inside": inside, "discrepancy": "" if row.inside == "yes" else row.discrepancy, "of": row.of, "kind": row.kind,
     }
 
 

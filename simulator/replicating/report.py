@@ -83,7 +83,8 @@ def _head(outcomes: Sequence[Outcome], made_by: str, quick: bool, unplayed: Sequ
         yield f"| {' | '.join(cells)} |"
     yield from (f"| {name}: {NEEDS_DATA} | – | – | – | – | – | – | – |" for name in unplayed)
     caveats = [f"- `{outcome.about['name']}`: {caveat}" for outcome in outcomes for caveat in outcome.about.get("caveats", ())]
-    yield from ("", "Before one counts on it:", "", *caveats) if caveats else ()
+    of_what = "Of each as a whole, before one counts on it:" if quick else "Before one counts on it:"
+    yield from ("", of_what, "", *caveats) if caveats else ()
 
 
 def _section(outcome: Outcome, folder: str, pictures: dict[str, Path]) -> Iterator[str]:

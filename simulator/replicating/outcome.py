@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,15 +43,17 @@ class Outcome:
 
     def inside(self, kind: str) -> tuple[int, int]:
         """Return how many rows of a kind, levels or orders, are inside, and of how many that were played and are judged."""
-        inside = self.claims.loc[self.claims["kind"] == kind, "inside"]
-        return int((inside == "yes").sum()), int(inside.isin(["yes", "no"]).sum())
+        judged = self._judged(kind)
+        return int((judged["inside"] == "yes").sum()), len(judged)
 
     @property
     def levels_known_by(self) -> dict[Status, int]:
         """Return how the levels that are judged are known, and how many of them so, the most frequent first."""
-        judged = self.claims[(self.claims["kind"] == "level") & self.claims["inside"].isin(["yes", "no"])]["status"]
-        numbers = {status: int((judged == status).sum()) for status in STATUS}
-        return {status: numbers[status] for status in sorted(STATUS, key=lambda each: -numbers[each]) if numbers[status]}
+        return dict(Counter(self._judged("level")["status"]).most_common())
+
+    def _judged(self, kind: str) -> pd.DataFrame:
+        """Return the rows of a kind that were played and are compared."""
+        return self.claims[(self.claims["kind"] == kind) & self.claims["inside"].isin(["yes", "no"])]
 
     @property
     def reproduced(self) -> bool:

@@ -95,8 +95,9 @@ def due_to(study: StudyKeys, cells: Sequence[Cell], trajectories: Mapping[int, p
     """Return what the change of each outcome is due to, in the arms that have a frozen twin: columns cell, arm, measure, part,
     mean, sd, n, low, high (see `attribute`). Without an organic arm there is nothing to tell.
     """
+    columns = ["cell", "arm", "measure", "part", "mean", "sd", "n", "low", "high"]
     found = list(_parts(study, cells, trajectories))
-    return pd.concat(found) if found else pd.DataFrame(columns=["cell", "arm", "measure", "part"])
+    return pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
 
 
 def _parts(study: StudyKeys, cells: Sequence[Cell], trajectories: Mapping[int, pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -113,5 +114,4 @@ def _parts(study: StudyKeys, cells: Sequence[Cell], trajectories: Mapping[int, p
         table = interval_table(parts, ["arm", "measure", "part"])
         order = {part: place for place, part in enumerate((*PARTS, TOTAL))}
         table = table.iloc[np.lexsort((table["part"].map(order), table["measure"], table["arm"]))]
-        table.insert(0, "cell", words(cell.values))
-        yield table
+        yield table.assign(cell=words(cell.values))
